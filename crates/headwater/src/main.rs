@@ -1,0 +1,3 @@
+//! The Headwater binary.
+
+fn main() {}

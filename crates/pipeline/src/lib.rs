@@ -1,0 +1,1 @@
+//! The request path: sources, hydrators, filters, scorers, selectors, recorder.

@@ -1,0 +1,1 @@
+//! Artifacts, versions, aliases and the control-plane database.

@@ -1,0 +1,1 @@
+//! Pure statistics: confidence intervals and tests.
