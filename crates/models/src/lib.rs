@@ -3,6 +3,14 @@
 //! No I/O, no async, no clock reads, no string ids: a model numbers its items by dense rows, and its caller keeps the
 //! vocabulary. Everything is deterministic under its seed.
 
+mod dense;
+pub mod error;
+pub mod ials;
+pub mod matrix;
+pub mod metrics;
 pub mod model;
+pub mod popular;
+pub mod top;
 
+pub use error::ModelError;
 pub use model::{Allow, Embed, Past, Query, Retrieve, Row, Score, Scored};
