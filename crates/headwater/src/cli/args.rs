@@ -1,0 +1,63 @@
+//! What can be typed: the commands and the flags they share. Plain data; nothing is opened or read here.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Real-time recommendations: events in, answers that already know the last event out.
+#[derive(Debug, Parser)]
+#[command(name = "headwater", version, about, max_term_width = 100, propagate_version = true)]
+pub struct Arguments {
+    /// Flags of every command.
+    #[command(flatten)]
+    pub global: GlobalArgs,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Flags of every command.
+#[derive(Clone, Debug, Args)]
+pub struct GlobalArgs {
+    /// Folder that holds the log, views, models and keys.
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "HEADWATER_DATA_DIR",
+        default_value = "headwater-data"
+    )]
+    pub data_dir: PathBuf,
+    /// Settings file [default: headwater.toml in the data folder, else in the current folder].
+    #[arg(long, global = true, value_name = "FILE", env = "HEADWATER_SETTINGS")]
+    pub settings: Option<PathBuf>,
+    /// Print exactly one JSON document on standard output, and nothing else there.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// No progress and no notes on standard error.
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    /// What is logged on standard error: error, warn, info, debug, trace, or a filter such as `headwater_log=debug`.
+    #[arg(long, global = true, value_name = "FILTER", env = "HEADWATER_LOG", default_value = "info")]
+    pub log: String,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Write a settings file to start from.
+    Init(super::init::InitArgs),
+    /// Check the settings and print what is in effect.
+    Check(super::check::CheckArgs),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory as _;
+        Arguments::command().debug_assert();
+    }
+}

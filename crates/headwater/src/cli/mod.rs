@@ -1,0 +1,45 @@
+//! The command line: what was typed ([`args`]) becomes a [`Context`], a command runs, the exit code says how it went.
+
+pub mod args;
+pub mod check;
+pub mod context;
+pub mod failure;
+pub mod init;
+pub mod logging;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use args::{Arguments, Command};
+use context::Context;
+pub use failure::{Failure, usage};
+
+/// Runs a command line and says how it went: 0 it worked, 1 it failed, 2 it was asked wrongly.
+pub fn run(args: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(args) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let bad = error.use_stderr();
+            // Nothing can be done about a closed terminal.
+            let _ = error.print();
+            return ExitCode::from(if bad { 2 } else { 0 });
+        }
+    };
+    let Arguments { global, command } = arguments;
+    logging::start(&global);
+    let json = global.json;
+    let outcome = Context::new(global).and_then(|context| dispatch(&context, command));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(json),
+    }
+}
+
+fn dispatch(context: &Context, command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Init(args) => init::run(context, &args),
+        Command::Check(args) => check::run(context, &args),
+    }
+}

@@ -1,0 +1,11 @@
+//! The Headwater binary as a library: settings, command line, wiring, simulator, benchmarks.
+//!
+//! [`run`] takes the command line and decides the exit code. Only this crate reads settings, the environment and the
+//! clock of the machine.
+
+pub mod cli;
+pub mod clock;
+pub mod output;
+pub mod settings;
+
+pub use cli::run;
