@@ -27,8 +27,13 @@ impl Stopwatch {
         Self(std::time::Instant::now())
     }
 
+    /// Time since the start.
+    pub fn elapsed(&self) -> std::time::Duration {
+        self.0.elapsed()
+    }
+
     /// Seconds since the start.
     pub fn seconds(&self) -> f64 {
-        self.0.elapsed().as_secs_f64()
+        self.elapsed().as_secs_f64()
     }
 }
