@@ -1,0 +1,2 @@
+//! `headwater demo`.
+pub mod population;
