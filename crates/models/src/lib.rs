@@ -10,6 +10,7 @@ pub mod matrix;
 pub mod metrics;
 pub mod model;
 pub mod popular;
+pub mod streaming;
 pub mod top;
 
 pub use error::ModelError;
