@@ -1,1 +1,35 @@
-//! Views folded from the log: profiles, catalogue, popularity, neighbours.
+//! Views: state folded from the log.
+//!
+//! [`Views`] holds what a request reads: profiles of users and sessions, the catalogue, decayed popularity and
+//! co-visitation. It is moved only by [`Views::apply`], in log order; [`Follower`] is the thread that does so, and
+//! that writes checkpoints. The same log gives the same bytes ([`Views::write_state`]), however it was cut into
+//! batches, on how many threads it was folded and how often the process restarted in between.
+//!
+//! What this crate does not do: choose what to recommend, speak HTTP, or read a clock of its own.
+
+mod bytes;
+pub mod catalogue;
+mod checkpoint;
+pub mod error;
+pub mod follower;
+pub mod interner;
+mod kinds;
+mod neighbours;
+pub mod options;
+mod popularity;
+pub mod profiles;
+pub mod view;
+mod views;
+
+pub use catalogue::{Catalogue, CategoricalField, TagsField};
+pub use checkpoint::{Restored, Skipped};
+pub use error::FeaturesError;
+pub use follower::{Follower, FollowerOptions};
+pub use interner::Interner;
+pub use options::ViewsOptions;
+pub use profiles::{Profile, ProfileInteraction};
+pub use view::{Keying, View};
+pub use views::Views;
+
+/// Dense number of an item, given in the order in which the log first names it.
+pub type ItemIndex = u32;

@@ -1,0 +1,112 @@
+//! Strings as dense numbers, in the order in which they first came.
+
+use hashbrown::HashTable;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// Maps strings to dense numbers and back. All text lies in one arena; a string costs its bytes and about 10 more.
+#[derive(Clone, Debug, Default)]
+pub struct Interner {
+    arena: Vec<u8>,
+    /// End of each string in the arena; it starts where the one before ends.
+    ends: Vec<u32>,
+    table: HashTable<u32>,
+}
+
+impl Interner {
+    /// The number of `text`, given now if it has none.
+    ///
+    /// # Panics
+    /// When the arena outgrows 4 GiB, which takes more ids than fit into the memory of the views.
+    pub fn intern(&mut self, text: &str) -> u32 {
+        let hash = xxh3_64(text.as_bytes());
+        if let Some(index) = self.find(hash, text) {
+            return index;
+        }
+        self.arena.extend_from_slice(text.as_bytes());
+        let end = u32::try_from(self.arena.len()).expect("fewer than 4 GiB of ids");
+        let index = self.ends.len() as u32;
+        self.ends.push(end);
+        let (arena, ends) = (&self.arena, &self.ends);
+        self.table.insert_unique(hash, index, |index| xxh3_64(slice(arena, ends, *index)));
+        index
+    }
+
+    /// The number of `text`, if it has one.
+    pub fn get(&self, text: &str) -> Option<u32> {
+        self.find(xxh3_64(text.as_bytes()), text)
+    }
+
+    /// The string with this number; `None` for a number never given or removed.
+    pub fn text(&self, index: u32) -> Option<&str> {
+        if index as usize >= self.ends.len() {
+            return None;
+        }
+        std::str::from_utf8(slice(&self.arena, &self.ends, index)).ok().filter(|text| !text.starts_with('\0'))
+    }
+
+    /// Forgets a string, its bytes included. Its number is not given again: the same string later gets a new one.
+    pub fn remove(&mut self, text: &str) -> Option<u32> {
+        let hash = xxh3_64(text.as_bytes());
+        let (arena, ends) = (&self.arena, &self.ends);
+        let found = self.table.find_entry(hash, |index| slice(arena, ends, *index) == text.as_bytes());
+        let (index, _) = found.ok()?.remove();
+        let range = range(&self.ends, index);
+        // Ids hold no control characters, so zeros mark what is gone.
+        self.arena[range].fill(0);
+        Some(index)
+    }
+
+    /// How many numbers were given.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether none was given.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    fn find(&self, hash: u64, text: &str) -> Option<u32> {
+        self.table.find(hash, |index| slice(&self.arena, &self.ends, *index) == text.as_bytes()).copied()
+    }
+}
+
+fn range(ends: &[u32], index: u32) -> std::ops::Range<usize> {
+    let start = if index == 0 { 0 } else { ends[index as usize - 1] };
+    start as usize..ends[index as usize] as usize
+}
+
+fn slice<'a>(arena: &'a [u8], ends: &[u32], index: u32) -> &'a [u8] {
+    &arena[range(ends, index)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_follow_the_order_of_first_mention() {
+        let mut interner = Interner::default();
+        let numbers: Vec<u32> = ["b", "a", "b", "c", ""].map(|text| interner.intern(text)).into();
+        assert_eq!(numbers, [0, 1, 0, 2, 3]);
+        assert_eq!(interner.get("c"), Some(2));
+        assert_eq!(interner.get("d"), None);
+        assert_eq!(interner.text(1), Some("a"));
+        assert_eq!(interner.text(3), Some(""));
+        assert_eq!(interner.text(4), None);
+    }
+
+    #[test]
+    fn what_is_removed_leaves_no_bytes_and_comes_back_with_a_new_number() {
+        let mut interner = Interner::default();
+        for number in 0..1000 {
+            interner.intern(&format!("user-{number}"));
+        }
+        assert_eq!(interner.remove("user-7"), Some(7));
+        assert_eq!(interner.remove("user-7"), None);
+        assert_eq!((interner.get("user-7"), interner.text(7)), (None, None));
+        assert!(!interner.arena.windows(7).any(|window| window == b"user-7u"));
+        assert_eq!(interner.intern("user-7"), 1000);
+        assert_eq!(interner.get("user-999"), Some(999));
+    }
+}

@@ -1,0 +1,50 @@
+//! How the views are kept.
+
+use std::thread;
+use std::time::Duration;
+
+use headwater_base::Schema;
+use headwater_base::random::stable_hash;
+use headwater_models::streaming::CoVisitationOptions;
+
+/// Settings of the views. Those that shape the state are part of a checkpoint's fingerprint: a checkpoint made under
+/// others is not used, and the log is replayed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ViewsOptions {
+    /// Half-life of what is popular. Default 30 days.
+    pub popular_half_life: Duration,
+    /// Half-life of what is trending. Default 1 hour.
+    pub trending_half_life: Duration,
+    /// Pairing and keeping of neighbours.
+    pub neighbours: CoVisitationOptions,
+    /// Threads that fold a large batch; shapes nothing. Default: the machine's, at most 4.
+    pub threads: usize,
+}
+
+impl Default for ViewsOptions {
+    fn default() -> Self {
+        Self {
+            popular_half_life: Duration::from_secs(30 * 24 * 60 * 60),
+            trending_half_life: Duration::from_secs(60 * 60),
+            neighbours: CoVisitationOptions::default(),
+            threads: thread::available_parallelism().map_or(1, |threads| threads.get().min(4)),
+        }
+    }
+}
+
+impl ViewsOptions {
+    /// A hash of all that shapes the state: these options, the interaction types and the item fields.
+    pub(crate) fn fingerprint(&self, schema: &Schema) -> u64 {
+        let mut text = format!("{:?} {:?}\n", self.popular_half_life, self.trending_half_life);
+        let CoVisitationOptions { recent, window, half_gap, half_life, neighbours, shrinkage: _ } =
+            &self.neighbours;
+        text += &format!("{recent} {window:?} {half_gap:?} {half_life:?} {neighbours}\n");
+        for (name, declared) in &schema.interactions {
+            text += &format!("{name:?} {:08x}\n", declared.weight.to_bits());
+        }
+        for (name, field_type) in &schema.items {
+            text += &format!("{name:?} {field_type:?}\n");
+        }
+        stable_hash(&text)
+    }
+}
