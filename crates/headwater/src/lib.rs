@@ -7,6 +7,9 @@ pub mod bench;
 pub mod cli;
 pub mod clock;
 pub mod demo;
+pub mod export;
+pub mod import;
+pub mod interrupt;
 pub mod output;
 pub mod settings;
 

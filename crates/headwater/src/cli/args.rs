@@ -49,6 +49,10 @@ pub enum Command {
     Init(super::init::InitArgs),
     /// Check the settings and print what is in effect.
     Check(super::check::CheckArgs),
+    /// What is registered, what serves, and how it came to be.
+    Models(super::models::ModelsArgs),
+    /// Who may call, and what for.
+    Keys(super::keys::KeysArgs),
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! What every command works with, built from the parsed flags.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use headwater_base::Clock;
-use miette::miette;
+use headwater_registry::Registry;
+use miette::{IntoDiagnostic as _, WrapErr as _, miette};
 
 use super::args::GlobalArgs;
 use super::failure::Failure;
@@ -66,8 +67,11 @@ impl Context {
         Ok(settings::load::read("built-in settings", text, &self.overrides)?)
     }
 
-    /// A path below the data folder.
-    pub fn data_path(&self, name: impl AsRef<Path>) -> PathBuf {
-        self.data_dir.join(name)
+    /// The models and keys of the data folder.
+    pub fn registry(&self) -> Result<Registry, Failure> {
+        std::fs::create_dir_all(&self.data_dir)
+            .into_diagnostic()
+            .wrap_err_with(|| format!("cannot create the data folder {}", self.data_dir.display()))?;
+        Ok(Registry::open(&self.data_dir, Arc::clone(&self.clock))?)
     }
 }

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use headwater_registry::RegistryError;
 use miette::{Report, miette};
 use serde_json::json;
 
@@ -27,6 +28,19 @@ pub fn usage(message: impl std::fmt::Display, help: &str) -> Failure {
 /// An error of a crate below, with what to do about it.
 pub fn failed(code: &'static str, error: impl std::fmt::Display, help: &str) -> Failure {
     Failure { exit: 1, report: miette!(code = code, help = help, "{error}") }
+}
+
+impl From<RegistryError> for Failure {
+    fn from(error: RegistryError) -> Self {
+        let help = match &error {
+            RegistryError::UnknownModel { .. } => "`headwater models list` shows what is registered",
+            RegistryError::UnknownVersion { .. } => "`headwater models list` shows the versions",
+            RegistryError::Damaged { .. } => "restore the file from a backup, or promote another version",
+            RegistryError::Invalid(_) => return usage(error, "see --help for what is accepted"),
+            _ => "look at the data folder named by --data-dir: does it exist, and may this user write there?",
+        };
+        failed("registry", error, help)
+    }
 }
 
 impl Failure {

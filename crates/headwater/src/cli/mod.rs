@@ -5,7 +5,9 @@ pub mod check;
 pub mod context;
 pub mod failure;
 pub mod init;
+pub mod keys;
 pub mod logging;
+pub mod models;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -41,5 +43,7 @@ fn dispatch(context: &Context, command: Command) -> Result<(), Failure> {
     match command {
         Command::Init(args) => init::run(context, &args),
         Command::Check(args) => check::run(context, &args),
+        Command::Models(args) => models::run(context, &args),
+        Command::Keys(args) => keys::run(context, &args),
     }
 }
