@@ -1,0 +1,96 @@
+//! The compact encoding of one event, versioned by its first byte.
+//!
+//! ```text
+//! version u8 | id | time zigzag | received - time zigzag | fact tag u8 | fact
+//! ```
+//!
+//! Integers are LEB128 varints, signed ones zigzag; a text is its length and its UTF-8; floats are little endian. The
+//! id and the times come first, so that indexing reads them without decoding the fact. A decoder takes any bytes
+//! without panicking, refuses versions newer than its own and refuses bytes left over. What a version means never
+//! changes: a new layout takes a new version, and `tests/fixtures` keeps a file of each one ever written.
+
+mod decision;
+mod fact;
+mod fields;
+mod wire;
+
+use headwater_base::{Event, EventId, Timestamp};
+use thiserror::Error;
+
+use wire::{Input, put_signed, put_text};
+
+/// The version this code writes, and the newest it reads.
+pub const VERSION: u8 = 1;
+
+/// Bytes that are no event.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum CodecError {
+    /// Written by a newer version of Headwater.
+    #[error("the record is in format {found}; this version reads up to {VERSION}: upgrade Headwater")]
+    Newer {
+        /// The record's version byte.
+        found: u8,
+    },
+    /// The bytes end early, run on, or say something impossible.
+    #[error("{reason} at byte {at} of the record")]
+    Malformed {
+        /// What does not add up.
+        reason: &'static str,
+        /// Where.
+        at: usize,
+    },
+}
+
+/// What indexing needs of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head<'a> {
+    /// The event's id.
+    pub id: &'a str,
+    /// When it happened.
+    pub time: Timestamp,
+    /// When it was received.
+    pub received: Timestamp,
+}
+
+/// Appends the encoding of `event` to `out`.
+pub fn encode(event: &Event, out: &mut Vec<u8>) {
+    out.push(VERSION);
+    put_text(out, event.id.as_str());
+    put_signed(out, event.time.as_micros());
+    put_signed(out, event.received.as_micros().wrapping_sub(event.time.as_micros()));
+    fact::put(out, &event.fact);
+}
+
+/// Reads an event back.
+pub fn decode(bytes: &[u8]) -> Result<Event, CodecError> {
+    let mut input = Input::new(bytes);
+    let head = head(&mut input)?;
+    let id = EventId::trusted(head.id);
+    let fact = fact::take(&mut input)?;
+    input.finish()?;
+    Ok(Event { id, time: head.time, received: head.received, fact })
+}
+
+/// Reads only the id and the times.
+pub fn peek(bytes: &[u8]) -> Result<Head<'_>, CodecError> {
+    head(&mut Input::new(bytes))
+}
+
+/// The request id of a decision, without decoding the rest; `None` for any other fact.
+pub fn peek_request_id(bytes: &[u8]) -> Result<Option<&str>, CodecError> {
+    let mut input = Input::new(bytes);
+    head(&mut input)?;
+    fact::take_request_id(&mut input)
+}
+
+fn head<'a>(input: &mut Input<'a>) -> Result<Head<'a>, CodecError> {
+    match input.byte()? {
+        VERSION => {}
+        0 => return Err(input.malformed("version 0 does not exist")),
+        found => return Err(CodecError::Newer { found }),
+    }
+    let id = input.text()?;
+    let time = input.signed()?;
+    let received = time.wrapping_add(input.signed()?);
+    Ok(Head { id, time: Timestamp::from_micros(time), received: Timestamp::from_micros(received) })
+}
