@@ -2,19 +2,21 @@
 
 use std::io::IsTerminal as _;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::args::GlobalArgs;
 
 /// Starts logging as the flags say; a filter that cannot be read falls back to `info` and says so.
 pub fn start(global: &GlobalArgs) {
-    let parsed = EnvFilter::try_new(&global.log);
+    // Levels by target, not the richer filter by span: that one brings a regular expression engine.
+    let parsed = global.log.parse::<Targets>();
     let problem = parsed.as_ref().err().map(ToString::to_string);
-    let started = tracing_subscriber::fmt()
-        .with_env_filter(parsed.unwrap_or_else(|_| EnvFilter::new("info")))
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .try_init();
+    let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
+    let filter = parsed.unwrap_or_else(|_| Targets::new().with_default(tracing::Level::INFO));
+    let started = tracing_subscriber::registry().with(lines).with(filter).try_init();
     // Tests run several commands in one process; the first one's subscriber stays.
     if started.is_ok()
         && let Some(problem) = problem
