@@ -8,6 +8,7 @@
 pub mod architecture;
 pub mod arrows;
 pub mod dependencies;
+pub mod errors;
 pub mod length;
 pub mod module_docs;
 pub mod names;
@@ -53,6 +54,7 @@ pub fn check(tree: &Tree) -> Vec<Finding> {
         purity::check,
         architecture::check,
         dependencies::check,
+        errors::check,
         length::check,
         module_docs::check,
         names::check,
