@@ -29,8 +29,10 @@ impl Recovery {
     }
 
     pub(crate) fn cut(&mut self, file: &Path, bytes: u64) {
-        self.torn_bytes += bytes;
-        self.torn_file = Some(file.to_owned());
+        if bytes > 0 {
+            self.torn_bytes += bytes;
+            self.torn_file = Some(file.to_owned());
+        }
     }
 }
 

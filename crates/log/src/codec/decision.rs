@@ -10,7 +10,8 @@ const HAS_ITEM: u8 = 1 << 2;
 const ALL_FLAGS: u8 = 0b111;
 
 /// In the order of their numbers in the record.
-const RUNGS: [Rung; 5] = [Rung::Personal, Rung::Neighbours, Rung::Trending, Rung::Popular, Rung::Empty];
+pub(super) const RUNGS: [Rung; 5] =
+    [Rung::Personal, Rung::Neighbours, Rung::Trending, Rung::Popular, Rung::Empty];
 
 fn rung_number(rung: Rung) -> u8 {
     match rung {

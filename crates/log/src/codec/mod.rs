@@ -12,6 +12,8 @@
 mod decision;
 mod fact;
 mod fields;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 use headwater_base::{Event, EventId, Timestamp};

@@ -1,7 +1,7 @@
 //! The layout of a segment file.
 //!
 //! ```text
-//! header  "HWEVLOG" | version u8 | first offset u64 | salt u64 | crc32c u32 | zero u32
+//! header  "HWEVLOG" | version u8 | first offset u64 | salt u64 | zero u32 | crc32c u32
 //! mark    MARK u32 | crc32c u32 | first offset after it u64 | durable offset u64
 //! record  length u32 | crc32c u32 | payload
 //! ```
@@ -41,8 +41,8 @@ impl Header {
         bytes[7] = VERSION;
         bytes[8..16].copy_from_slice(&self.first.to_le_bytes());
         bytes[16..24].copy_from_slice(&self.salt.to_le_bytes());
-        let checksum = crc32c::crc32c(&bytes[..24]);
-        bytes[24..28].copy_from_slice(&checksum.to_le_bytes());
+        let checksum = crc32c::crc32c(&bytes[..28]);
+        bytes[28..].copy_from_slice(&checksum.to_le_bytes());
         bytes
     }
 
@@ -60,7 +60,7 @@ impl Header {
         if bytes[7] > VERSION {
             return Err(LogError::NewerFormat { path: path.to_owned(), found: bytes[7], supported: VERSION });
         }
-        if crc32c::crc32c(&bytes[..24]) != word(bytes, 24) {
+        if crc32c::crc32c(&bytes[..28]) != word(bytes, 28) {
             return Err(damaged("the header's checksum does not match"));
         }
         let header = Self { first: long(bytes, 8), salt: long(bytes, 16) };

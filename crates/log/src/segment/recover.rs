@@ -27,6 +27,8 @@ pub(crate) fn recover(
     let mut firsts = list(folder)?;
     sweep(folder, &firsts)?;
     let mut recovery = Recovery::default();
+    // Where nothing is left, offsets go on from the last segment there was: they are never used twice.
+    let begin = firsts.last().copied().unwrap_or(0);
     while let Some(last) = firsts.last().copied()
         && is_blank(&segment_path(folder, last))?
     {
@@ -48,7 +50,7 @@ pub(crate) fn recover(
     }
     let active = match firsts.last() {
         Some(first) => recover_active(folder, disk, *first, &mut recovery, visit)?,
-        None => create(folder, disk, Mark { first: 0, durable: 0 }, now)?,
+        None => create(folder, disk, Mark { first: begin, durable: begin }, now)?,
     };
     disk.sync_folder(folder).map_err(failed("sync", folder))?;
     recovery.segments = sealed.len() + 1;

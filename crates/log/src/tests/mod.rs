@@ -1,6 +1,11 @@
 //! Tests of the parts together: what the log promises, across restarts, damage and failing disks.
 
 mod behaviour;
+mod concurrency;
+mod damage;
+mod decisions;
+mod failing;
+mod reader;
 
 use std::path::Path;
 use std::sync::Arc;
