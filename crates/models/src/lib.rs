@@ -6,6 +6,8 @@
 mod dense;
 pub mod error;
 pub mod ials;
+pub mod index;
+mod kernels;
 pub mod matrix;
 pub mod metrics;
 pub mod model;

@@ -22,18 +22,19 @@ mod train;
 pub use options::{IalsOptions, Solver};
 pub use train::{IterationReport, Training, train};
 
-use crate::dense::{cholesky, dot};
 use crate::error::ModelError;
+use crate::index::QuantisedIndex;
+use crate::kernels::lanes::PADDING;
 use crate::model::{Allow, Embed, Past, Query, Retrieve, Row, Score, Scored};
-use crate::top::TopK;
+use solve::{Side, solve_exactly};
 
-/// A trained factorisation. Cloning is what a new snapshot does when items are appended.
+/// A trained factorisation. Clones share their vectors: a new snapshot is a clone with items appended.
 #[derive(Clone, Debug)]
 pub struct Ials {
     options: IalsOptions,
     users: usize,
     trained_items: usize,
-    items: Vec<f32>,
+    items: QuantisedIndex,
     /// `alpha0` times the diagonal of the items' Gram matrix.
     implicit: Vec<f32>,
     item_gram: Vec<f32>,
@@ -76,12 +77,14 @@ impl Ials {
         ] {
             check(numbers.iter().all(|x| x.is_finite()), &format!("{name} must be finite"))?;
         }
+        check(parts.item_gram.iter().all(|g| *g >= 0.0), "item_gram must not be negative")?;
+        let items = QuantisedIndex::from_rows(d, &parts.item_factors)?;
         Ok(Self {
             options: parts.options,
             users: parts.users,
-            trained_items: parts.item_factors.len() / d,
-            implicit: parts.item_gram.iter().map(|g| parts.options.alpha0 * g.max(0.0)).collect(),
-            items: parts.item_factors,
+            trained_items: items.len(),
+            implicit: parts.item_gram.iter().map(|g| parts.options.alpha0 * g).collect(),
+            items,
             item_gram: parts.item_gram,
             user_gram: parts.user_gram,
         })
@@ -90,10 +93,11 @@ impl Ials {
     /// The parts from which [`Ials::from_parts`] makes the same model again, bit for bit. Appended items are left
     /// out: they are the serving side's to fold in again.
     pub fn to_parts(&self) -> IalsParts {
+        let trained = (0..self.trained_items as Row).filter_map(|row| self.items.row(row));
         IalsParts {
             options: self.options,
             users: self.users,
-            item_factors: self.items[..self.trained_items * self.options.factors].to_vec(),
+            item_factors: trained.flatten().copied().collect(),
             item_gram: self.item_gram.clone(),
             user_gram: self.user_gram.clone(),
         }
@@ -104,10 +108,14 @@ impl Ials {
         &self.options
     }
 
-    /// The vector of an item.
-    pub fn item(&self, row: Row) -> Option<&[f32]> {
-        let d = self.options.factors;
-        self.items.get(row as usize * d..(row as usize + 1) * d)
+    /// How many items the model was trained on; rows from there on were appended.
+    pub fn trained_items(&self) -> usize {
+        self.trained_items
+    }
+
+    /// The vectors of the items.
+    pub fn index(&self) -> &QuantisedIndex {
+        &self.items
     }
 
     /// The vector of a user with this history; `None` where it holds no item of the model.
@@ -115,89 +123,69 @@ impl Ials {
     /// Rows the model does not know and weights that are not positive and finite are passed over. Repeated items
     /// count by the sum of their weights.
     pub fn fold_in_user(&self, history: &[Past]) -> Option<Vec<f32>> {
-        let mut vector = vec![0.0; self.options.factors];
-        self.solve_user(history, &mut vector).then_some(vector)
-    }
-
-    fn solve_user(&self, history: &[Past], vector: &mut [f32]) -> bool {
-        let usable = |past: &Past| {
-            let known = self.item(past.row)?;
-            (past.weight.is_finite() && past.weight > 0.0).then_some((known, past.weight))
-        };
-        let total: f32 = history.iter().filter_map(usable).map(|(_, weight)| weight).sum();
-        if total == 0.0 {
-            return false;
+        let factors = self.options.factors;
+        let width = factors.next_multiple_of(PADDING);
+        let usable = history.iter().filter(|past| usable(past.weight));
+        let observed: Vec<(&[f32], f32)> =
+            usable.filter_map(|past| Some((self.items.padded_row(past.row)?, past.weight))).collect();
+        let total: f32 = observed.iter().map(|(_, weight)| weight).sum();
+        // A sum beyond f32 would be regularised to nothing.
+        if total == 0.0 || !total.is_finite() {
+            return None;
         }
+        let side = Side { width, factors, implicit: &self.implicit };
         let lambda = self.options.regularisation(total, self.trained_items);
-        let diagonal: Vec<f32> = self.implicit.iter().map(|g| g + lambda).collect();
-        solve::exact(&diagonal, history.iter().filter_map(usable), vector);
-        vector.iter().all(|x| x.is_finite())
+        let mut vector = vec![0.0; width];
+        solve_exactly(&side, lambda, &observed, &mut vector);
+        vector.truncate(factors);
+        vector.iter().all(|x| x.is_finite()).then_some(vector)
     }
 
     /// The vector of an item from the vectors of the users who touched it, with the weights of what they did; `None`
-    /// where nobody is given. Vectors must have the model's length.
+    /// where nobody is given. Vectors of another length and weights that are not positive and finite are passed over.
     pub fn fold_in_item(&self, users: &[(&[f32], f32)]) -> Option<Vec<f32>> {
-        let d = self.options.factors;
-        let usable = |(x, w): &&(&[f32], f32)| x.len() == d && w.is_finite() && *w > 0.0;
-        let total: f32 = users.iter().filter(usable).map(|(_, weight)| weight).sum();
+        let factors = self.options.factors;
+        let observed = || users.iter().filter(|(user, weight)| user.len() == factors && usable(*weight));
+        let total: f32 = observed().map(|(_, weight)| weight).sum();
         if total == 0.0 {
             return None;
         }
         let lambda = self.options.regularisation(total, self.users);
-        let mut matrix: Vec<f32> = self.user_gram.iter().map(|g| self.options.alpha0 * g).collect();
-        let mut vector = vec![0.0; d];
-        for k in 0..d {
-            matrix[k * d + k] += lambda;
-        }
-        for (x, weight) in users.iter().filter(usable) {
-            crate::dense::add_scaled(&mut vector, *weight, x);
-            for (row, target) in matrix.chunks_exact_mut(d).enumerate() {
-                crate::dense::add_scaled(target, weight * x[row], x);
-            }
-        }
-        cholesky::solve(&mut matrix, &mut vector);
+        let vector = solve::solve_item(&self.user_gram, self.options.alpha0, lambda, observed(), factors);
         vector.iter().all(|x| x.is_finite()).then_some(vector)
     }
 
-    /// Appends an item the model was not trained on; returns its row.
+    /// Appends an item the model was not trained on; returns its row. The implicit term keeps counting the trained
+    /// items only, so that appending changes no other vector.
     ///
     /// # Errors
     /// A vector of the wrong length or with a number that is not finite.
     pub fn append_item(&mut self, vector: &[f32]) -> Result<Row, ModelError> {
-        if vector.len() != self.options.factors || !vector.iter().all(|x| x.is_finite()) {
-            let what = format!("an item vector must be {} finite numbers", self.options.factors);
-            return Err(ModelError::Parts { what });
-        }
-        let row = self.items() as Row;
-        self.items.extend_from_slice(vector);
-        Ok(row)
+        self.items.append(vector)
     }
+}
+
+/// Whether an observation of this weight counts.
+fn usable(weight: f32) -> bool {
+    weight.is_finite() && weight > 0.0
 }
 
 impl Retrieve for Ials {
     fn items(&self) -> usize {
-        self.items.len() / self.options.factors
+        self.items.len()
     }
 
     fn retrieve(&self, query: &Query<'_>, limit: usize, allow: &dyn Allow) -> Vec<Scored> {
         let Some(user) = self.fold_in_user(query.history) else { return Vec::new() };
-        let mut top = TopK::new(limit);
-        for (row, item) in (0..).zip(self.items.chunks_exact(self.options.factors)) {
-            let score = dot(&user, item);
-            if score.is_finite() && top.admits(row, score) && allow.allows(row) {
-                top.offer(row, score);
-            }
-        }
-        top.into_ranked()
+        self.items.search(&user, limit, allow)
     }
 }
 
 impl Score for Ials {
     fn score(&self, query: &Query<'_>, rows: &[Row], scores: &mut [f32]) {
-        let user = self.fold_in_user(query.history);
-        for (row, score) in rows.iter().zip(scores) {
-            let known = user.as_ref().zip(self.item(*row)).map(|(user, item)| dot(user, item));
-            *score = known.filter(|score| score.is_finite()).unwrap_or(f32::NEG_INFINITY);
+        match self.fold_in_user(query.history) {
+            Some(user) => self.items.score(&user, rows, scores),
+            None => scores.fill(f32::NEG_INFINITY),
         }
     }
 }
@@ -208,7 +196,9 @@ impl Embed for Ials {
     }
 
     fn embed(&self, query: &Query<'_>, vector: &mut [f32]) -> bool {
-        self.solve_user(query.history, vector)
+        let Some(user) = self.fold_in_user(query.history) else { return false };
+        vector.copy_from_slice(&user);
+        true
     }
 }
 

@@ -4,13 +4,22 @@ use headwater_base::random::{Random, seeded};
 use rand::Rng as _;
 use rayon::prelude::*;
 
-use super::{Ials, IalsOptions, IalsParts, solve};
-use crate::dense::{add_scaled, dot, eigen};
+use super::solve::{Side, Workspace};
+use super::{Ials, IalsOptions, IalsParts, Solver};
+use crate::dense::eigen;
 use crate::error::ModelError;
-use crate::matrix::Csr;
+use crate::kernels::lanes::{PADDING, dot};
+use crate::kernels::product::{Rotation, add_gram, rotate_rows, rotate_tile};
+use crate::kernels::vectorised;
+use crate::matrix::{Csr, SparseRow};
 
-/// Rows of one chunk of a parallel sum. Fixed, so that the sum has the same bits whatever the number of threads.
-const CHUNK: usize = 1024;
+/// Rows that one task solves or turns: enough to be worth handing out, few enough to balance.
+const BLOCK: usize = 64;
+/// Most parts of a parallel sum, and least rows of a part.
+const MOST_PARTS: usize = 64;
+const LEAST_PART: usize = 1024;
+/// Observations up to which a row is solved exactly even where conjugate gradient is asked for: it is as cheap.
+const EXACT: usize = 12;
 
 /// A training run under way.
 #[derive(Clone, Debug)]
@@ -72,16 +81,16 @@ impl<'a> Training<'a> {
             options: *options,
             by_user: matrix,
             by_item: matrix.transpose(),
-            users: vec![0.0; matrix.rows() * d],
-            items: normal(&mut random, deviation, matrix.columns() * d),
+            users: vec![0.0; matrix.rows() * padded(d)],
+            items: normal_rows(&mut random, deviation, matrix.columns(), d),
             iteration: 0,
         })
     }
 
     /// One iteration: all users against the items, then all items against the users.
     pub fn step(&mut self) {
-        half(&self.options, self.by_user, &mut self.users, &mut self.items);
-        half(&self.options, &self.by_item, &mut self.items, &mut self.users);
+        half(&self.options, self.options.solver, self.by_user, &mut self.users, &mut self.items);
+        half(&self.options, self.options.solver, &self.by_item, &mut self.items, &mut self.users);
         self.iteration += 1;
     }
 
@@ -89,20 +98,19 @@ impl<'a> Training<'a> {
     /// the regularisation.
     pub fn objective(&self) -> f64 {
         let d = self.options.factors;
+        let width = padded(d);
         let (user_gram, item_gram) = (gram(&self.users, d), gram(&self.items, d));
         let implicit: f64 = user_gram.iter().zip(&item_gram).map(|(a, b)| a * b).sum();
-        let observed: f64 = (0..self.by_user.rows())
-            .map(|user| {
-                let x = &self.users[user * d..(user + 1) * d];
-                let cell = |(item, weight): (u32, f32)| {
-                    let score = dot(x, &self.items[item as usize * d..(item as usize + 1) * d]);
-                    f64::from(weight) * (f64::from(score) - 1.0).powi(2)
-                };
-                self.by_user.row(user).iter().map(cell).sum::<f64>()
-            })
-            .sum();
+        let observed = |(user, x): (SparseRow<'_>, &[f32])| -> f64 {
+            let cells = user.iter().map(|(item, weight)| {
+                let score = dot(x, &self.items[item as usize * width..(item as usize + 1) * width]);
+                f64::from(weight) * (f64::from(score) - 1.0).powi(2)
+            });
+            cells.sum()
+        };
+        let observed: f64 = self.by_user.iter().zip(self.users.chunks_exact(width)).map(observed).sum();
         let penalty = |matrix: &Csr, factors: &[f32]| -> f64 {
-            let rows = matrix.iter().zip(factors.chunks_exact(d));
+            let rows = matrix.iter().zip(factors.chunks_exact(width));
             rows.map(|(row, vector)| {
                 let lambda = self.options.regularisation(row.weight(), matrix.columns());
                 f64::from(lambda) * vector.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>()
@@ -115,84 +123,167 @@ impl<'a> Training<'a> {
             + penalty(&self.by_item, &self.items)
     }
 
-    /// Ends the run: solves the users once more against the final items, since the model keeps their Gram matrix for
-    /// the fold-in of items, and turns both into the basis of the items' Gram matrix.
+    /// The vectors of users and items, without padding.
+    #[cfg(test)]
+    pub(super) fn factors(&self) -> (Vec<Vec<f32>>, Vec<Vec<f32>>) {
+        let d = self.options.factors;
+        let rows = |all: &[f32]| all.chunks_exact(padded(d)).map(|row| row[..d].to_vec()).collect();
+        (rows(&self.users), rows(&self.items))
+    }
+
+    /// Ends the run: solves the users once more, exactly, against the final items, since the model keeps their Gram
+    /// matrix for the fold-in of items.
     ///
     /// # Errors
     /// None in practice: the parts fit by construction.
     pub fn finish(mut self) -> Result<Ials, ModelError> {
         let d = self.options.factors;
-        half(&self.options, self.by_user, &mut self.users, &mut self.items);
+        half(&self.options, Solver::Cholesky, self.by_user, &mut self.users, &mut self.items);
         let item_gram = gram(&self.items, d);
-        let user_gram = gram(&self.users, d);
+        let unpadded =
+            |rows: &[f32]| rows.chunks_exact(padded(d)).flat_map(|row| &row[..d]).copied().collect();
         Ials::from_parts(IalsParts {
             options: self.options,
             users: self.by_user.rows(),
             item_gram: (0..d).map(|k| item_gram[k * d + k] as f32).collect(),
-            user_gram: user_gram.iter().map(|&g| g as f32).collect(),
-            item_factors: self.items,
+            user_gram: gram(&self.users, d).iter().map(|&g| g as f32).collect(),
+            item_factors: unpadded(&self.items),
         })
     }
 }
 
 /// Solves every row of `solved` against `fixed`; turns both into the basis in which the Gram matrix of `fixed` is
 /// diagonal (a common rotation changes no score and no objective).
-fn half(options: &IalsOptions, matrix: &Csr, solved: &mut [f32], fixed: &mut [f32]) {
+fn half(options: &IalsOptions, solver: Solver, matrix: &Csr, solved: &mut [f32], fixed: &mut [f32]) {
     let d = options.factors;
+    let width = padded(d);
     let (values, vectors) = eigen::symmetric(&gram(fixed, d), d);
-    let vectors: Vec<f32> = vectors.iter().map(|&v| v as f32).collect();
-    rotate(fixed, &vectors, d);
-    rotate(solved, &vectors, d);
+    let rotation = Rotation::new(&vectors, d, width);
+    fixed.par_chunks_mut(BLOCK * width).for_each(|rows| rotate_rows(&rotation, rows));
     let implicit: Vec<f32> = values.iter().map(|&v| options.alpha0 * v.max(0.0) as f32).collect();
-    solved.par_chunks_mut(d).enumerate().for_each(|(number, vector)| {
-        let row = matrix.row(number);
-        let lambda = options.regularisation(row.weight(), matrix.columns());
-        let diagonal: Vec<f32> = implicit.iter().map(|g| g + lambda).collect();
-        let rows = row.iter().map(|(i, w)| (&fixed[i as usize * d..(i as usize + 1) * d], w));
-        solve::exact(&diagonal, rows, vector);
-    });
+    let side = Side { width, factors: d, implicit: &implicit };
+    solved.par_chunks_mut(BLOCK * width).enumerate().for_each_init(
+        Scratch::default,
+        |scratch, (block, rows)| {
+            let task =
+                Task { options, solver, matrix, side, rotation: &rotation, fixed, first: block * BLOCK };
+            solve_block(scratch, &task, rows);
+        },
+    );
 }
 
-/// Turns each row of `factors` by the orthogonal matrix whose rows are `vectors`.
-fn rotate(factors: &mut [f32], vectors: &[f32], d: usize) {
-    factors.par_chunks_mut(d).for_each(|row| {
-        let turned: Vec<f32> = vectors.chunks_exact(d).map(|vector| dot(vector, row)).collect();
-        row.copy_from_slice(&turned);
-    });
+/// The buffers of one thread.
+#[derive(Default)]
+struct Scratch {
+    workspace: Workspace,
+    turned: Vec<f32>,
+    waiting: Vec<usize>,
 }
 
-/// The Gram matrix `F'F` of the rows of `factors`.
-fn gram(factors: &[f32], d: usize) -> Vec<f64> {
-    let parts: Vec<Vec<f32>> = factors
-        .par_chunks(CHUNK * d)
-        .map(|chunk| {
-            let mut part = vec![0f32; d * d];
-            for row in chunk.chunks_exact(d) {
-                for (target, &x) in part.chunks_exact_mut(d).zip(row) {
-                    add_scaled(target, x, row);
+/// A block of rows to be solved.
+struct Task<'a> {
+    options: &'a IalsOptions,
+    solver: Solver,
+    matrix: &'a Csr,
+    side: Side<'a>,
+    rotation: &'a Rotation,
+    fixed: &'a [f32],
+    first: usize,
+}
+
+vectorised! {
+    /// Solves the rows of one block: short ones exactly, which needs no start; the others from their last vectors,
+    /// turned into the new basis four at a time.
+    fn solve_block(scratch: &mut Scratch, task: &Task<'_>, solved: &mut [f32]) {
+        let width = task.side.width;
+        let Scratch { workspace, turned, waiting } = scratch;
+        waiting.clear();
+        for (offset, x) in solved.chunks_exact_mut(width).enumerate() {
+            let row = task.matrix.row(task.first + offset);
+            match task.solver {
+                _ if row.is_empty() => x.fill(0.0),
+                Solver::ConjugateGradient { .. } if row.len() > EXACT => waiting.push(offset),
+                _ => {
+                    gather(workspace, task, row);
+                    workspace.exact(&task.side, x);
                 }
             }
+        }
+        let Solver::ConjugateGradient { steps } = task.solver else { return };
+        turned.resize(4 * width, 0.0);
+        for four in waiting.chunks(4) {
+            let start = |k: usize| {
+                let offset = four[k.min(four.len() - 1)];
+                &solved[offset * width..(offset + 1) * width]
+            };
+            rotate_tile(task.rotation, [start(0), start(1), start(2), start(3)], turned);
+            for (&offset, x) in four.iter().zip(turned.chunks_exact_mut(width)) {
+                gather(workspace, task, task.matrix.row(task.first + offset));
+                workspace.conjugate_gradient(&task.side, steps, x);
+                solved[offset * width..(offset + 1) * width].copy_from_slice(x);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn gather(workspace: &mut Workspace, task: &Task<'_>, row: SparseRow<'_>) {
+    let width = task.side.width;
+    let lambda = task.options.regularisation(row.weight(), task.matrix.columns());
+    workspace.begin(&task.side, lambda, row.len());
+    for (number, (other, weight)) in row.iter().enumerate() {
+        workspace.observe(number, &task.fixed[other as usize * width..(other as usize + 1) * width], weight);
+    }
+}
+
+/// The Gram matrix `F'F` of the rows of `factors`, d x d. The parts are cut by the number of rows alone, and added up
+/// in order, so that the sum has the same bits whatever the number of threads.
+fn gram(factors: &[f32], d: usize) -> Vec<f64> {
+    let width = padded(d);
+    let part_rows = (factors.len() / width).div_ceil(MOST_PARTS).max(LEAST_PART);
+    let parts: Vec<Vec<f32>> = factors
+        .par_chunks(part_rows * width)
+        .map(|rows| {
+            let mut part = vec![0f32; width * width];
+            add_gram(&mut part, rows, width);
             part
         })
         .collect();
     let mut sum = vec![0f64; d * d];
     for part in parts {
-        for (sum, x) in sum.iter_mut().zip(part) {
-            *sum += f64::from(x);
+        for row in 0..d {
+            for column in row..d {
+                sum[row * d + column] += f64::from(part[row * width + column]);
+            }
+        }
+    }
+    for row in 0..d {
+        for column in 0..row {
+            sum[row * d + column] = sum[column * d + row];
         }
     }
     sum
 }
 
-/// Independent normal numbers by the transform of Box and Muller (1958).
-fn normal(random: &mut Random, deviation: f32, count: usize) -> Vec<f32> {
+/// Length of a vector of `factors` numbers in memory.
+fn padded(factors: usize) -> usize {
+    factors.next_multiple_of(PADDING)
+}
+
+/// Rows of independent normal numbers, by the transform of Box and Muller (1958), padded with zeros.
+fn normal_rows(random: &mut Random, deviation: f32, rows: usize, factors: usize) -> Vec<f32> {
+    let width = padded(factors);
+    // 24 bits make every f32 below 1 of that spacing; 1 - u is never 0.
     let mut uniform = || (random.next_u32() >> 8) as f32 / (1u32 << 24) as f32;
-    let mut numbers = Vec::with_capacity(count + 1);
-    while numbers.len() < count {
-        let radius = deviation * (-2.0 * (1.0 - uniform()).ln()).sqrt();
-        let (sin, cos) = (std::f32::consts::TAU * uniform()).sin_cos();
-        numbers.extend([radius * cos, radius * sin]);
+    let mut numbers = vec![0f32; rows * width];
+    for row in numbers.chunks_exact_mut(width) {
+        for pair in row[..factors].chunks_mut(2) {
+            let radius = deviation * (-2.0 * (1.0 - uniform()).ln()).sqrt();
+            let (sine, cosine) = (std::f32::consts::TAU * uniform()).sin_cos();
+            for (number, value) in pair.iter_mut().zip([radius * cosine, radius * sine]) {
+                *number = value;
+            }
+        }
     }
-    numbers.truncate(count);
     numbers
 }

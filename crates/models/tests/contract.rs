@@ -1,0 +1,227 @@
+//! What every model promises, checked on every model.
+//!
+//! A new kind of model joins by a line in [`models`].
+#![allow(clippy::unwrap_used, reason = "helpers of tests may stop the test as well as a test may")]
+
+use headwater_models::ials::{Ials, IalsOptions, train};
+use headwater_models::matrix::Csr;
+use headwater_models::popular::Popular;
+use headwater_models::{Embed, Past, Query, Retrieve, Row, Score, Scored};
+
+/// A model under test, freshly made each time.
+struct Subject {
+    name: &'static str,
+    retrieve: Box<dyn Retrieve>,
+    score: Option<Box<dyn Score>>,
+    embed: Option<Box<dyn Embed>>,
+    /// Whether it answers without a history.
+    needs_history: bool,
+}
+
+const ITEMS: usize = 80;
+
+/// Three tastes of users; item 79 is nobody's.
+fn matrix() -> Csr {
+    let pairs = (0..90u32).flat_map(|user| {
+        (0..3 + user % 11)
+            .map(move |k| (user, (user % 3) * 26 + (user * 5 + k * 7) % 26, 1.0 + (k % 2) as f32))
+    });
+    Csr::from_pairs(90, ITEMS, pairs).unwrap()
+}
+
+fn ials() -> Ials {
+    let options = IalsOptions { factors: 12, iterations: 6, ..IalsOptions::default() };
+    train(&matrix(), &options, &mut |_| {}).unwrap()
+}
+
+fn models() -> Vec<Subject> {
+    let saved = Ials::from_parts(ials().to_parts()).unwrap();
+    vec![
+        Subject {
+            name: "popular",
+            retrieve: Box::new(Popular::from_matrix(&matrix())),
+            score: Some(Box::new(Popular::from_matrix(&matrix()))),
+            embed: None,
+            needs_history: false,
+        },
+        Subject {
+            name: "ials",
+            retrieve: Box::new(ials()),
+            score: Some(Box::new(ials())),
+            embed: Some(Box::new(ials())),
+            needs_history: true,
+        },
+        Subject {
+            name: "ials, saved and loaded",
+            retrieve: Box::new(saved.clone()),
+            score: Some(Box::new(saved.clone())),
+            embed: Some(Box::new(saved)),
+            needs_history: true,
+        },
+    ]
+}
+
+fn past(row: Row) -> Past {
+    Past { row, weight: 1.0, age: 60.0 }
+}
+
+fn history() -> Vec<Past> {
+    [3, 40, 3, 10, 17].map(past).to_vec()
+}
+
+fn all(_: Row) -> bool {
+    true
+}
+
+fn ask(subject: &Subject, history: &[Past], limit: usize, allow: &dyn Fn(Row) -> bool) -> Vec<Scored> {
+    let found = subject.retrieve.retrieve(&Query { history, item: None }, limit, &allow);
+    check_list(subject, &found, limit);
+    found
+}
+
+/// Finite, ordered, ties by row, no repetition, within the limit and the catalogue.
+fn check_list(subject: &Subject, found: &[Scored], limit: usize) {
+    let name = subject.name;
+    assert!(found.len() <= limit, "{name}: more than asked for");
+    assert!(found.iter().all(|s| s.score.is_finite()), "{name}: a score is not finite");
+    assert!(found.iter().all(|s| (s.row as usize) < subject.retrieve.items()), "{name}: an unknown row");
+    for pair in found.windows(2) {
+        let ordered =
+            pair[0].score > pair[1].score || (pair[0].score == pair[1].score && pair[0].row < pair[1].row);
+        assert!(ordered, "{name}: {pair:?} are not in order");
+    }
+    let mut rows: Vec<Row> = found.iter().map(|s| s.row).collect();
+    rows.sort_unstable();
+    rows.dedup();
+    assert_eq!(rows.len(), found.len(), "{name}: a row came twice");
+}
+
+#[test]
+fn the_same_question_has_the_same_answer_from_a_model_made_anew() {
+    for (one, other) in models().iter().zip(&models()) {
+        let answers = [one, one, other].map(|subject| ask(subject, &history(), 20, &all));
+        assert!(!answers[0].is_empty(), "{}: no answer", one.name);
+        assert_eq!(answers[0], answers[1], "{}", one.name);
+        assert_eq!(answers[0], answers[2], "{}", one.name);
+    }
+}
+
+#[test]
+fn a_saved_model_answers_as_the_one_it_came_from() {
+    let models = models();
+    let answers: Vec<_> = models
+        .iter()
+        .filter(|m| m.name.starts_with("ials"))
+        .map(|m| ask(m, &history(), ITEMS, &all))
+        .collect();
+    assert_eq!(answers.len(), 2);
+    assert_eq!(answers[0], answers[1]);
+}
+
+#[test]
+fn an_empty_or_unknown_history_says_nothing() {
+    for subject in &models() {
+        let strangers = [past(5_000), past(Row::MAX)];
+        let broken = [0.0, -1.0, f32::NAN, f32::INFINITY].map(|weight| Past { weight, ..past(3) });
+        for history in [&[][..], &strangers, &broken] {
+            let found = ask(subject, history, 10, &all);
+            assert_eq!(found.is_empty(), subject.needs_history, "{}", subject.name);
+            if let Some(embed) = &subject.embed {
+                let mut vector = vec![7.0; embed.dimensions()];
+                assert!(!embed.embed(&Query { history, item: None }, &mut vector), "{}", subject.name);
+            }
+            if let Some(score) = &subject.score {
+                let mut scores = [0.0; 2];
+                score.score(&Query { history, item: None }, &[3, 4], &mut scores);
+                let nothing = scores.iter().all(|s| *s == f32::NEG_INFINITY);
+                assert_eq!(nothing, subject.needs_history, "{}", subject.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn unknown_rows_among_known_ones_change_nothing() {
+    for subject in &models() {
+        let mut mixed = history();
+        mixed.insert(1, past(5_000));
+        mixed.push(Past { weight: f32::NAN, ..past(9) });
+        assert_eq!(ask(subject, &mixed, 20, &all), ask(subject, &history(), 20, &all), "{}", subject.name);
+    }
+}
+
+#[test]
+fn repeated_items_and_huge_histories_are_answered() {
+    for subject in &models() {
+        let repeated = vec![past(3); 50];
+        assert!(!ask(subject, &repeated, 10, &all).is_empty(), "{}", subject.name);
+        let huge: Vec<Past> = (0..10_000).map(|k| past(k * 7 % 79)).collect();
+        assert_eq!(ask(subject, &huge, 10, &all).len(), 10, "{}", subject.name);
+        let heavy = [Past { weight: f32::MAX, ..past(3) }, Past { weight: f32::MAX, ..past(4) }];
+        ask(subject, &heavy, 10, &all);
+    }
+}
+
+#[test]
+fn limits_from_none_to_more_than_there_is() {
+    for subject in &models() {
+        assert!(ask(subject, &history(), 0, &all).is_empty(), "{}", subject.name);
+        let everything = ask(subject, &history(), usize::MAX, &all);
+        assert!(everything.len() <= ITEMS);
+        for limit in [1, 2, 7, 33, ITEMS, 10 * ITEMS] {
+            let expected = &everything[..limit.min(everything.len())];
+            assert_eq!(ask(subject, &history(), limit, &all), expected, "{}", subject.name);
+        }
+    }
+}
+
+#[test]
+fn the_filter_is_exact() {
+    for subject in &models() {
+        assert!(ask(subject, &history(), 10, &|_| false).is_empty(), "{}", subject.name);
+        let everything = ask(subject, &history(), ITEMS, &all);
+        for modulus in [2, 5, 13] {
+            let allow = |row: Row| row % modulus == 1;
+            let expected: Vec<Scored> = everything.iter().copied().filter(|s| allow(s.row)).take(4).collect();
+            assert_eq!(ask(subject, &history(), 4, &allow), expected, "{}", subject.name);
+        }
+    }
+}
+
+#[test]
+fn scores_are_those_of_the_list() {
+    for subject in &models() {
+        let Some(score) = &subject.score else { continue };
+        let history = history();
+        let query = Query { history: &history, item: None };
+        let found = ask(subject, &history, 30, &all);
+        let mut rows: Vec<Row> = found.iter().map(|s| s.row).collect();
+        rows.extend([ITEMS as Row, Row::MAX]);
+        let mut scores = vec![f32::NAN; rows.len()];
+        score.score(&query, &rows, &mut scores);
+        let expected: Vec<f32> = found.iter().map(|s| s.score).chain([f32::NEG_INFINITY; 2]).collect();
+        assert_eq!(scores, expected, "{}", subject.name);
+    }
+}
+
+#[test]
+fn an_appended_item_is_found_and_changes_no_other() {
+    let model = ials();
+    let lovers: Vec<Vec<f32>> =
+        [[0, 6, 12], [6, 12, 18]].iter().map(|rows| model.fold_in_user(&rows.map(past)).unwrap()).collect();
+    let vector = model.fold_in_item(&[(&lovers[0], 1.0), (&lovers[1], 1.0)]).unwrap();
+    let mut grown = model.clone();
+    let row = grown.append_item(&vector).unwrap();
+    assert_eq!((row as usize, grown.items(), model.items()), (ITEMS, ITEMS + 1, ITEMS));
+    let history = [0, 12].map(past);
+    let query = Query { history: &history, item: None };
+    let before = model.retrieve(&query, ITEMS, &all);
+    let mut after = grown.retrieve(&query, ITEMS + 1, &all);
+    let place = after.iter().position(|s| s.row == row).unwrap();
+    assert!(place < 26, "the new item of a taste stands at {place}");
+    after.remove(place);
+    assert_eq!(after, before);
+    // A history that holds the new item counts it.
+    assert!(grown.fold_in_user(&[past(row)]).is_some() && model.fold_in_user(&[past(row)]).is_none());
+    assert!(grown.append_item(&[1.0]).is_err());
+}
