@@ -54,9 +54,21 @@ struct Commit {
     events: Vec<Event>,
 }
 
+/// Were the thread to panic, nobody is left waiting for it.
+struct AnswerAfterPanic(Arc<Queue>);
+
+impl Drop for AnswerAfterPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.fail(&LogError::Closed);
+        }
+    }
+}
+
 impl Writer {
     /// Works until the queue is closed and drained, or a write fails.
     pub(crate) fn run(mut self) {
+        let _answers = AnswerAfterPanic(Arc::clone(&self.queue));
         let (mut expected, mut sync_time) = (0, Duration::ZERO);
         let mut bytes = Vec::new();
         loop {
@@ -75,7 +87,7 @@ impl Writer {
                 }
             }
         }
-        if let Err(error) = self.finish() {
+        if let Err(error) = self.put_mark() {
             tracing::error!(%error, "closing the log");
         }
     }
@@ -189,10 +201,6 @@ impl Writer {
             self.sealer.seal(SealJob { segment, ids });
         }
         Ok(())
-    }
-
-    fn finish(&mut self) -> Result<(), LogError> {
-        self.put_mark()
     }
 
     /// Ends the file with a mark, which says that all before it was durable: from then on nothing in it passes for torn.

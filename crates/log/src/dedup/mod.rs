@@ -10,6 +10,8 @@ mod filter;
 mod ids_file;
 mod sealer;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -76,7 +78,8 @@ impl Dedup {
             sealed: Vec::with_capacity(sealed.len()),
         };
         let mut rebuilt = 0;
-        for summary in sealed {
+        // Newest first, so that no more filters are loaded than are kept.
+        for summary in sealed.iter().rev() {
             let ids = if summary.latest < now.minus(dedup.window) {
                 Ids::Expired
             } else if let Some(ids) = SealedIds::open(folder, *summary) {
@@ -85,9 +88,9 @@ impl Dedup {
                 rebuilt += 1;
                 Ids::Disk(rebuild(folder, *summary)?)
             };
-            dedup.sealed.push(Sealed { summary: *summary, ids });
+            dedup.sealed.insert(0, Sealed { summary: *summary, ids });
+            dedup.keep_within_budget();
         }
-        dedup.keep_within_budget();
         Ok((dedup, rebuilt))
     }
 
