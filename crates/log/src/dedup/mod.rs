@@ -4,7 +4,7 @@
 //! thread writes them to the sidecar `<first>.ids` (a filter and the sorted hashes), while the table goes on answering.
 //! Filters of the newest sealed segments stay in memory up to a budget; older sidecars are searched on disk. Segments
 //! in which everything was received before the window are not asked any more, so an id that comes back later than
-//! that is stored again.
+//! that is stored again; so is one whose segment was deleted by retention, which should not be shorter than the window.
 
 mod filter;
 mod ids_file;
