@@ -1,0 +1,231 @@
+//! Vectors for items the model was not trained on.
+//!
+//! A [`Refresher`] follows the log behind the views. When somebody touches an item without a trained vector, it solves
+//! the item's vector from the vectors of those who touched it, which are themselves solved from their profiles, and
+//! publishes a grown model. It also does so for what happened between the model's training and the start of the
+//! process, so a restart loses nothing. An item that is touched again is solved again.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use compact_str::CompactString;
+use headwater_base::{Actor, Fact, ItemId, Schema, Timestamp};
+use headwater_log::{Batch, EventLog, LogError, Position, Subscription};
+
+use crate::engine::Engine;
+use crate::model::LoadedModel;
+
+/// The least time between two grown models: growing copies the model's vectors.
+const PACE: Duration = Duration::from_millis(250);
+/// How long a step waits for events.
+const WAIT: Duration = Duration::from_millis(50);
+/// How many of those who touched an item last make its vector.
+const ACTORS: usize = 64;
+/// The most items folded in beyond the trained ones; further ones wait for the next training.
+const MAX_APPENDED: usize = 100_000;
+
+/// Follows the log and grows the engine's models.
+pub struct Refresher {
+    engine: Arc<Engine>,
+    log: Arc<dyn EventLog>,
+    schema: Arc<Schema>,
+    models: BTreeMap<CompactString, Growing>,
+}
+
+/// What is known of one model's new items.
+struct Growing {
+    version: u64,
+    subscription: Box<dyn Subscription>,
+    items: Vec<(ItemId, Vec<f32>)>,
+    place: HashMap<ItemId, usize>,
+    touched: HashMap<ItemId, VecDeque<(Actor, f32)>>,
+    changed: BTreeSet<ItemId>,
+    grown: Option<Timestamp>,
+}
+
+impl Refresher {
+    /// Grows the models of `engine` from what `log` says.
+    pub fn new(engine: Arc<Engine>, log: Arc<dyn EventLog>, schema: Arc<Schema>) -> Self {
+        Self { engine, log, schema, models: BTreeMap::new() }
+    }
+
+    /// Runs on a thread of its own until the handle is dropped or the log closes.
+    pub fn start(mut self) -> std::io::Result<RefresherHandle> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let thread = std::thread::Builder::new().name("item-fold-in".into()).spawn(move || {
+            let idle = parking_lot::Condvar::new();
+            let lock = parking_lot::Mutex::new(());
+            while !stopped.load(Ordering::Relaxed) {
+                match self.step() {
+                    Ok(Step::Followed) => {}
+                    Ok(Step::NothingToFollow) => {
+                        idle.wait_for(&mut lock.lock(), WAIT);
+                    }
+                    Err(LogError::Closed) => return,
+                    Err(error) => {
+                        tracing::error!(%error, "new items cannot be folded in any more");
+                        return;
+                    }
+                }
+            }
+        })?;
+        Ok(RefresherHandle { stop, thread: Some(thread) })
+    }
+
+    /// Reads what the log has, waiting a little for more, and grows the models that have new items.
+    pub fn step(&mut self) -> Result<Step, LogError> {
+        let snapshot = self.engine.snapshot();
+        self.models.retain(|name, _| snapshot.models.contains_key(name));
+        if snapshot.models.is_empty() {
+            return Ok(Step::NothingToFollow);
+        }
+        for (name, model) in &snapshot.models {
+            let current = self.models.get(name).is_some_and(|growing| growing.version == model.version());
+            if !current {
+                let growing = Growing::follow(self.log.as_ref(), model)?;
+                self.models.insert(name.clone(), growing);
+            }
+            let Some(growing) = self.models.get_mut(name) else { continue };
+            if let Some(batch) = growing.subscription.next(WAIT)? {
+                growing.note(&batch, model, &self.schema);
+            } else if growing.subscription.closed() {
+                return Err(LogError::Closed);
+            }
+            growing.grow(&self.engine, model);
+        }
+        Ok(Step::Followed)
+    }
+}
+
+/// What a step did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// No model is loaded.
+    NothingToFollow,
+    /// The log was read.
+    Followed,
+}
+
+impl Growing {
+    fn follow(log: &dyn EventLog, model: &LoadedModel) -> Result<Self, LogError> {
+        let mut from: Position = log.start();
+        from.advance(model.trained_to());
+        // A model trained on another log, or on one that was replaced, may name offsets this log has not reached.
+        let end = log.end();
+        let from = Position(
+            from.0
+                .iter()
+                .enumerate()
+                .map(|(i, offset)| end.0.get(i).map_or(0, |end| *offset.min(end)))
+                .collect(),
+        );
+        Ok(Self {
+            version: model.version(),
+            subscription: log.subscribe(from)?,
+            items: Vec::new(),
+            place: HashMap::new(),
+            touched: HashMap::new(),
+            changed: BTreeSet::new(),
+            grown: None,
+        })
+    }
+
+    fn note(&mut self, batch: &Batch, model: &LoadedModel, schema: &Schema) {
+        for event in batch.events.iter() {
+            let Fact::Interaction(interaction) = &event.fact else { continue };
+            let weight = schema.weight(&interaction.kind);
+            if weight <= 0.0 || model.trained_on(&interaction.item) {
+                continue;
+            }
+            if !self.touched.contains_key(&interaction.item) && self.touched.len() >= MAX_APPENDED {
+                continue;
+            }
+            let actors = self.touched.entry(interaction.item.clone()).or_default();
+            actors.retain(|(actor, _)| *actor != interaction.actor);
+            if actors.len() == ACTORS {
+                actors.pop_front();
+            }
+            actors.push_back((interaction.actor.clone(), weight));
+            self.changed.insert(interaction.item.clone());
+        }
+    }
+
+    /// Solves the changed items and publishes, where the pace allows and the views have folded what was read.
+    fn grow(&mut self, engine: &Engine, model: &LoadedModel) {
+        let now = engine.clock().now();
+        let due = self.grown.is_none_or(|last| now >= last.plus(PACE) || now < last);
+        if self.changed.is_empty() || !due || !engine.views().position().covers(self.subscription.position())
+        {
+            return;
+        }
+        let rows = model.rows(&engine.views().catalogue());
+        let mut solved = false;
+        for id in std::mem::take(&mut self.changed) {
+            if let Some(vector) = self.solve(engine, model, &rows, &id, now) {
+                solved = true;
+                match self.place.get(&id) {
+                    Some(place) => self.items[*place].1 = vector,
+                    None => {
+                        self.place.insert(id.clone(), self.items.len());
+                        self.items.push((id, vector));
+                    }
+                }
+            }
+        }
+        self.grown = Some(now);
+        if !solved {
+            return;
+        }
+        match model.grown(&self.items) {
+            Ok(grown) => {
+                engine.grow(grown);
+            }
+            Err(error) => tracing::error!(%error, model = %model.label(), "a model could not be grown"),
+        }
+    }
+
+    fn solve(
+        &self,
+        engine: &Engine,
+        model: &LoadedModel,
+        rows: &crate::model::RowMap,
+        id: &ItemId,
+        now: Timestamp,
+    ) -> Option<Vec<f32>> {
+        let itself = engine.views().item_index(id.as_str())?;
+        let actors = self.touched.get(id)?;
+        let mut history = Vec::new();
+        let mut vectors: Vec<(Vec<f32>, f32)> = Vec::new();
+        for (actor, weight) in actors {
+            let mut profile = engine.views().profile(actor);
+            profile.interactions.retain(|interaction| interaction.item != itself);
+            history.clear();
+            crate::moment::past(&profile, rows, now, &mut history);
+            vectors.extend(model.user_vector(&history).map(|vector| (vector, *weight)));
+        }
+        let users: Vec<(&[f32], f32)> =
+            vectors.iter().map(|(vector, weight)| (vector.as_slice(), *weight)).collect();
+        model.item_vector(&users)
+    }
+}
+
+/// Stops the thread when dropped.
+pub struct RefresherHandle {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for RefresherHandle {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the thread that folds new items in had panicked");
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Items the model was not trained on.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use headwater_base::{Actor, Clock, Event, EventId, Fact, ItemId, Timestamp, UserId};
+use headwater_features::{Follower, FollowerOptions};
+use headwater_log::{EmbeddedLog, EventLog, LogOptions};
+use headwater_pipeline::refresh::Step;
+use headwater_pipeline::{Refresher, Request};
+use tempfile::TempDir;
+
+use crate::world::{World, home, ids, interaction, spec};
+
+/// A world whose views follow a real log.
+struct Live {
+    world: World,
+    log: Arc<EmbeddedLog>,
+    follower: Follower,
+    _folder: TempDir,
+}
+
+impl Live {
+    fn new() -> Self {
+        let world = World::new();
+        let folder = TempDir::new().unwrap();
+        let clock: Arc<dyn Clock> = world.clock.clone();
+        let (log, _) = EmbeddedLog::open(folder.path(), LogOptions::default(), Arc::clone(&clock)).unwrap();
+        let log = Arc::new(log);
+        let options = FollowerOptions { checkpoints: None, ..FollowerOptions::default() };
+        let shared: Arc<dyn EventLog> = log.clone();
+        let follower = Follower::start(shared, Arc::clone(&world.views), clock, options).unwrap();
+        Self { world, log, follower, _folder: folder }
+    }
+
+    fn click(&self, user: &str, item: &str) {
+        let now = Timestamp::from_seconds(1_000_000);
+        let fact = Fact::Interaction(interaction(Actor::user(UserId::trusted(user)), "click", item));
+        let id = EventId::trusted(format!("{user}-{item}"));
+        let appended = self.log.append(vec![Event { id, time: now, received: now, fact }]).wait().unwrap();
+        self.follower.wait_blocking(&appended.position).unwrap();
+    }
+
+    fn refresher(&self) -> Refresher {
+        let log: Arc<dyn EventLog> = self.log.clone();
+        Refresher::new(Arc::clone(&self.world.engine), log, Arc::clone(&self.world.schema))
+    }
+
+    /// Publishes a model of two tastes, trained on what the log holds now.
+    fn train(&self) {
+        let model = self.world.two_tastes_by(|user, item| self.click(user, item));
+        self.world.publish(&[spec(&["ials"], &["seen"])], vec![model]);
+    }
+}
+
+#[test]
+fn an_item_first_seen_a_minute_ago_has_a_vector() {
+    let live = Live::new();
+    live.train();
+    let mut refresher = live.refresher();
+    refresher.step().unwrap();
+    for user in 0..6 {
+        live.click(&format!("b{user}"), "newcomer");
+    }
+    let before = live.world.home("b8", 16);
+    assert!(before.items.iter().all(|item| item.id.as_str() != "newcomer" || item.source == "popular"));
+    live.world.later(Duration::from_secs(60));
+    while live.world.engine.snapshot().models["ials"].appended() == 0 {
+        assert_eq!(refresher.step().unwrap(), Step::Followed);
+    }
+    // Those who touch b-items get it from the model, before those who touch a-items would.
+    let place = |user: &str| {
+        let answer = live.world.home(user, 16);
+        let found =
+            answer.items.iter().position(|item| item.id.as_str() == "newcomer" && item.source == "ials");
+        (found.unwrap(), answer.model)
+    };
+    let (fan, stranger) = (place("b8"), place("a8"));
+    assert!(fan.0 < stranger.0, "{fan:?} {stranger:?}");
+    assert_eq!(fan.1, "ials@1");
+    // And it has neighbours of its own.
+    let like = Request { item: Some(ItemId::trusted("newcomer")), ..home("nobody", 3) };
+    let answer = live.world.ask(&like);
+    assert!(ids(&answer).iter().all(|id| id.starts_with("b-item")), "{answer:?}");
+}
+
+#[test]
+fn what_happened_before_the_start_is_folded_in_too() {
+    let live = Live::new();
+    live.train();
+    for user in 0..6 {
+        live.click(&format!("a{user}"), "newcomer");
+    }
+    let mut refresher = live.refresher();
+    while live.world.engine.snapshot().models["ials"].appended() == 0 {
+        refresher.step().unwrap();
+    }
+    assert!(
+        live.world
+            .home("a8", 16)
+            .items
+            .iter()
+            .any(|item| item.id.as_str() == "newcomer" && item.source == "ials")
+    );
+}
+
+#[test]
+fn without_a_model_there_is_nothing_to_follow() {
+    let live = Live::new();
+    live.world.publish(&[spec(&["popular"], &[])], Vec::new());
+    assert_eq!(live.refresher().step().unwrap(), Step::NothingToFollow);
+}
+
+#[test]
+fn a_model_published_meanwhile_is_not_replaced_by_a_grown_old_one() {
+    let live = Live::new();
+    live.train();
+    let old =
+        live.world.engine.snapshot().models["ials"].grown(&[(ItemId::trusted("x"), vec![0.5; 8])]).unwrap();
+    live.world.publish(&[spec(&["ials"], &["seen"])], Vec::new());
+    assert!(!live.world.engine.grow(old));
+    assert!(live.world.engine.snapshot().models.is_empty());
+}
