@@ -149,6 +149,3 @@ fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Featur
     let path = path.to_owned();
     move |source| FeaturesError::Io { action, path, source: Arc::new(source) }
 }
-
-#[cfg(test)]
-mod tests;

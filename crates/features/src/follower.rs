@@ -222,9 +222,9 @@ impl Following {
 
     fn publish(&self) {
         let position = self.views.position();
-        self.publish.send_replace(position.clone());
-        self.shared.state.lock().folded = position;
+        self.shared.state.lock().folded.clone_from(&position);
         self.shared.moved.notify_all();
+        self.publish.send_replace(position);
     }
 }
 
@@ -307,6 +307,3 @@ fn message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
 }
-
-#[cfg(test)]
-mod tests;

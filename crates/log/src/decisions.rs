@@ -15,7 +15,7 @@ use parking_lot::{Condvar, Mutex};
 use crate::disk::{Disk, SystemDisk, failed, publish};
 use crate::recovery::Recovery;
 use crate::segment::format::{MAX_RECORD_BYTES, Mark, put_record};
-use crate::segment::recover::{Creation, create_lazily, recover};
+use crate::segment::recover::{create_lazily, recover};
 use crate::segment::segments::{Indexed, SegmentFile, Segments};
 use crate::{Batch, DecisionOptions, LogError, Offset, Partition, Truncated, codec, lock, request_id};
 
@@ -71,7 +71,7 @@ impl DecisionLog {
         disk: Arc<dyn Disk>,
     ) -> Result<(Self, Recovery), LogError> {
         let lock = lock::take(folder)?;
-        let (segments, recovery) = recover(folder, &*disk, Creation::Lazy, clock.now(), &mut |_| {})?;
+        let (segments, recovery) = recover(folder, &*disk, clock.now(), &mut |_| {})?;
         let active = segments.update(|state| {
             state.active.as_ref().map(|active| (active.segment.clone(), active.index.summary()))
         });

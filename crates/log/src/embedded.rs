@@ -16,7 +16,7 @@ use crate::disk::{Disk, SystemDisk, failed};
 use crate::queue::{Piece, Queue, Request};
 use crate::recovery::Recovery;
 use crate::segment::format::MAX_RECORD_BYTES;
-use crate::segment::recover::{Creation, recover};
+use crate::segment::recover::recover;
 use crate::segment::segments::Segments;
 use crate::subscription::TailSubscription;
 use crate::tail::Tail;
@@ -68,7 +68,7 @@ impl EmbeddedLog {
         let opened = clock.now();
         let mut recent = Table::default();
         let mut note = |head: codec::Head<'_>| recent.insert(dedup::hash(head.id));
-        let (segments, mut recovery) = recover(folder, &*disk, Creation::Durable, opened, &mut note)?;
+        let (segments, mut recovery) = recover(folder, &*disk, opened, &mut note)?;
         let (dedup, rebuilt) = Dedup::open(folder, &segments.sealed(), recent, &options, opened)?;
         recovery.rebuilt += rebuilt;
         let dedup = Arc::new(Mutex::new(dedup));

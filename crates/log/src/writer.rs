@@ -54,21 +54,9 @@ struct Commit {
     events: Vec<Event>,
 }
 
-/// Were the thread to panic, nobody is left waiting for it.
-struct AnswerAfterPanic(Arc<Queue>);
-
-impl Drop for AnswerAfterPanic {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.0.fail(&LogError::Closed);
-        }
-    }
-}
-
 impl Writer {
     /// Works until the queue is closed and drained, or a write fails.
     pub(crate) fn run(mut self) {
-        let _answers = AnswerAfterPanic(Arc::clone(&self.queue));
         let (mut expected, mut sync_time) = (0, Duration::ZERO);
         let mut bytes = Vec::new();
         loop {
@@ -87,7 +75,7 @@ impl Writer {
                 }
             }
         }
-        if let Err(error) = self.put_mark() {
+        if let Err(error) = self.finish() {
             tracing::error!(%error, "closing the log");
         }
     }
@@ -201,6 +189,10 @@ impl Writer {
             self.sealer.seal(SealJob { segment, ids });
         }
         Ok(())
+    }
+
+    fn finish(&mut self) -> Result<(), LogError> {
+        self.put_mark()
     }
 
     /// Ends the file with a mark, which says that all before it was durable: from then on nothing in it passes for torn.

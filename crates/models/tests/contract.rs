@@ -3,13 +3,9 @@
 //! A new kind of model joins by a line in [`models`].
 #![allow(clippy::unwrap_used, reason = "helpers of tests may stop the test as well as a test may")]
 
-use std::time::Duration;
-
-use headwater_base::Timestamp;
 use headwater_models::ials::{Ials, IalsOptions, train};
 use headwater_models::matrix::Csr;
 use headwater_models::popular::Popular;
-use headwater_models::streaming::{CoVisitation, CoVisitationOptions, DecayedPopularity, Visit};
 use headwater_models::{Embed, Past, Query, Retrieve, Row, Score, Scored};
 
 /// A model under test, freshly made each time.
@@ -38,42 +34,6 @@ fn ials() -> Ials {
     train(&matrix(), &options, &mut |_| {}).unwrap()
 }
 
-/// The matrix as a stream: each user's items one minute apart, users one after the other.
-fn visits() -> Vec<Vec<Visit>> {
-    let matrix = matrix();
-    let visit = |user: u32, step: usize, row: Row, weight: f32| {
-        let seconds = 1_760_000_000 + i64::from(user) * 3_600 + 60 * step as i64;
-        Visit { row, time: Timestamp::from_seconds(seconds), weight }
-    };
-    let user = |user: u32| {
-        matrix
-            .row(user as usize)
-            .iter()
-            .enumerate()
-            .map(|(step, (row, weight))| visit(user, step, row, weight))
-            .collect()
-    };
-    (0..90).map(user).collect()
-}
-
-fn trending() -> DecayedPopularity {
-    let mut model = DecayedPopularity::new(Duration::from_secs(12 * 3_600));
-    for visit in visits().into_iter().flatten() {
-        model.observe(visit.row, visit.time, visit.weight, []);
-    }
-    model
-}
-
-fn neighbours() -> CoVisitation {
-    let mut model = CoVisitation::new(&CoVisitationOptions::default());
-    for visits in visits() {
-        for (step, visit) in visits.iter().enumerate() {
-            model.observe(*visit, visits[..step].iter().rev().copied());
-        }
-    }
-    model
-}
-
 fn models() -> Vec<Subject> {
     let saved = Ials::from_parts(ials().to_parts()).unwrap();
     vec![
@@ -83,20 +43,6 @@ fn models() -> Vec<Subject> {
             score: Some(Box::new(Popular::from_matrix(&matrix()))),
             embed: None,
             needs_history: false,
-        },
-        Subject {
-            name: "trending",
-            retrieve: Box::new(trending()),
-            score: Some(Box::new(trending())),
-            embed: None,
-            needs_history: false,
-        },
-        Subject {
-            name: "neighbours",
-            retrieve: Box::new(neighbours()),
-            score: Some(Box::new(neighbours())),
-            embed: None,
-            needs_history: true,
         },
         Subject {
             name: "ials",

@@ -7,7 +7,6 @@
 //! pages of 4,096 bytes: 255 hashes of 16 bytes in ascending order | crc32c u32 | zeros
 //! ```
 
-use std::cmp::Ordering;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -134,19 +133,20 @@ impl SealedIds {
         let mut steps = 0;
         while low < high {
             let page = self.page(guess)?;
-            let held = (self.count - guess * PAGE_HASHES).min(PAGE_HASHES);
-            let (smallest, largest) = (hash_at(&page, 0), hash_at(&page, held - 1));
-            if hash < smallest {
+            let (Some(smallest), Some(largest)) = (page.first(), page.last()) else {
+                return Err(format!("page {guess} is empty"));
+            };
+            if hash < *smallest {
                 high = guess;
-            } else if hash > largest {
+            } else if hash > *largest {
                 low = guess + 1;
             } else {
-                return Ok(page_holds(&page, held, hash));
+                return Ok(page.binary_search(&hash).is_ok());
             }
             steps += 1;
             guess = if steps > 4 {
                 low + (high - low) / 2
-            } else if hash < smallest {
+            } else if hash < *smallest {
                 guess.saturating_sub(1)
             } else {
                 guess + 1
@@ -155,31 +155,15 @@ impl SealedIds {
         Ok(false)
     }
 
-    fn page(&self, number: usize) -> Result<[u8; PAGE_BYTES], String> {
+    fn page(&self, number: usize) -> Result<Vec<IdHash>, String> {
         let mut page = [0; PAGE_BYTES];
         let at = self.pages_at + (number * PAGE_BYTES) as u64;
         self.file.read_exact_at(&mut page, at).map_err(|error| error.to_string())?;
         if crc32c::crc32c(&page[..PAGE_BODY]) != word(&page, PAGE_BODY) {
             return Err(format!("the checksum of page {number} does not match"));
         }
-        Ok(page)
+        let held = (self.count - number * PAGE_HASHES).min(PAGE_HASHES);
+        let hash = |bytes: &[u8]| u128::from(long(bytes, 0)) | (u128::from(long(bytes, 8)) << 64);
+        Ok(page[..held * HASH_BYTES].chunks_exact(HASH_BYTES).map(hash).collect())
     }
-}
-
-fn hash_at(page: &[u8; PAGE_BYTES], number: usize) -> IdHash {
-    let at = number * HASH_BYTES;
-    u128::from(long(page, at)) | (u128::from(long(page, at + 8)) << 64)
-}
-
-fn page_holds(page: &[u8; PAGE_BYTES], held: usize, hash: IdHash) -> bool {
-    let (mut low, mut high) = (0, held);
-    while low < high {
-        let middle = low + (high - low) / 2;
-        match hash_at(page, middle).cmp(&hash) {
-            Ordering::Less => low = middle + 1,
-            Ordering::Greater => high = middle,
-            Ordering::Equal => return true,
-        }
-    }
-    false
 }

@@ -4,14 +4,12 @@
 //! thread writes them to the sidecar `<first>.ids` (a filter and the sorted hashes), while the table goes on answering.
 //! Filters of the newest sealed segments stay in memory up to a budget; older sidecars are searched on disk. Segments
 //! in which everything was received before the window are not asked any more, so an id that comes back later than
-//! that is stored again; so is one whose segment was deleted by retention, which should not be shorter than the window.
+//! that is stored again.
 
 mod filter;
 mod ids_file;
 mod sealer;
 mod table;
-#[cfg(test)]
-mod tests;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -78,8 +76,7 @@ impl Dedup {
             sealed: Vec::with_capacity(sealed.len()),
         };
         let mut rebuilt = 0;
-        // Newest first, so that no more filters are loaded than are kept.
-        for summary in sealed.iter().rev() {
+        for summary in sealed {
             let ids = if summary.latest < now.minus(dedup.window) {
                 Ids::Expired
             } else if let Some(ids) = SealedIds::open(folder, *summary) {
@@ -88,9 +85,9 @@ impl Dedup {
                 rebuilt += 1;
                 Ids::Disk(rebuild(folder, *summary)?)
             };
-            dedup.sealed.insert(0, Sealed { summary: *summary, ids });
-            dedup.keep_within_budget();
+            dedup.sealed.push(Sealed { summary: *summary, ids });
         }
+        dedup.keep_within_budget();
         Ok((dedup, rebuilt))
     }
 

@@ -16,21 +16,11 @@ use crate::disk::{Disk, TEMPORARY, failed, publish};
 use crate::recovery::Recovery;
 use crate::{LogError, Offset};
 
-/// How a stream makes its segments, and so what a power failure may leave of them.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Creation {
-    /// By [`create`], when everything before is durable: only the tail of the last segment can be torn.
-    Durable,
-    /// By [`create_lazily`]: the last segment may be blank, and the one before it torn.
-    Lazy,
-}
-
 /// Opens the segments of `folder` for writing, creating it and the first segment where there are none. Shows the head
 /// of every record of the active segment to `visit`.
 pub(crate) fn recover(
     folder: &Path,
     disk: &dyn Disk,
-    creation: Creation,
     now: Timestamp,
     visit: &mut dyn FnMut(Head<'_>),
 ) -> Result<(Segments, Recovery), LogError> {
@@ -39,8 +29,7 @@ pub(crate) fn recover(
     let mut recovery = Recovery::default();
     // Where nothing is left, offsets go on from the last segment there was: they are never used twice.
     let begin = firsts.last().copied().unwrap_or(0);
-    while creation == Creation::Lazy
-        && let Some(last) = firsts.last().copied()
+    while let Some(last) = firsts.last().copied()
         && is_blank(&segment_path(folder, last))?
     {
         let path = segment_path(folder, last);
@@ -50,7 +39,7 @@ pub(crate) fn recover(
     }
     let mut sealed: Vec<Summary> = Vec::new();
     for at in 0..firsts.len().saturating_sub(1) {
-        let Some(summary) = recover_sealed(folder, disk, creation, &firsts[at..], &mut recovery)? else {
+        let Some(summary) = recover_sealed(folder, disk, &firsts[at..], &mut recovery)? else {
             firsts.truncate(at + 1);
             break;
         };
@@ -125,7 +114,6 @@ fn open_for_append(path: &Path) -> Result<File, LogError> {
 fn recover_sealed(
     folder: &Path,
     disk: &dyn Disk,
-    creation: Creation,
     firsts: &[Offset],
     recovery: &mut Recovery,
 ) -> Result<Option<Summary>, LogError> {
@@ -146,8 +134,7 @@ fn recover_sealed(
     let LogError::Damaged { offset, byte, .. } = &error else {
         return Err(error);
     };
-    let header = *byte < HEADER_BYTES as u64;
-    if creation == Creation::Durable || header || vouched(folder, firsts, *offset, *byte)? {
+    if *byte < HEADER_BYTES as u64 || vouched(folder, firsts, *offset, *byte)? {
         return Err(error);
     }
     for later in &firsts[1..] {

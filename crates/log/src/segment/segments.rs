@@ -279,11 +279,9 @@ impl Segments {
         };
         match self.open_sealed(first) {
             Ok(sealed) => Ok(Some(place_in(&sealed, from, cursor))),
-            // Retention, here or in the process that writes, may have deleted the file since it was listed.
-            Err(error) => match list(&self.folder)?.first() {
-                Some(start) if from < *start => Err(LogError::Truncated { asked: from, start: *start }),
-                _ => Err(error),
-            },
+            // Retention may have deleted the file since it was looked up.
+            Err(_) if from < self.start() => Err(LogError::Truncated { asked: from, start: self.start() }),
+            Err(error) => Err(error),
         }
     }
 

@@ -118,9 +118,7 @@ fn a_page_of_ids_damaged_while_running_is_rebuilt() {
 fn an_id_is_forgotten_after_the_window_and_not_before() {
     let folder = tempfile::tempdir().unwrap();
     let clock = clock();
-    let open = |clock: &Arc<ManualClock>| {
-        EmbeddedLog::open_on(folder.path(), small(), clock.clone(), Arc::new(super::Unsynced)).unwrap().0
-    };
+    let open = |clock: &Arc<ManualClock>| EmbeddedLog::open(folder.path(), small(), clock.clone()).unwrap().0;
     let log = open(&clock);
     log.append(events("a", 100)).wait().unwrap();
     drop(log);

@@ -5,10 +5,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
-
-use parking_lot::Mutex;
 
 use super::{LONG, NOW, clock, event, events, ids, open};
 use crate::disk::{Disk, SystemDisk};
@@ -118,53 +115,4 @@ fn a_failed_fsync_of_decisions_stops_them() {
     };
     assert!(matches!(error, LogError::Io { action: "sync", .. }), "{error}");
     assert_eq!((log.durable(), log.end()), (0, stored));
-}
-
-/// Holds every fsync until the test lets it go.
-struct Gate {
-    entered: Mutex<Sender<()>>,
-    let_go: Mutex<Receiver<()>>,
-}
-
-impl Disk for Gate {
-    fn write(&self, file: &File, bytes: &[u8]) -> io::Result<()> {
-        SystemDisk.write(file, bytes)
-    }
-
-    fn sync(&self, _: &File) -> io::Result<()> {
-        self.entered.lock().send(()).map_err(io::Error::other)?;
-        self.let_go.lock().recv().map_err(io::Error::other)
-    }
-
-    fn sync_folder(&self, _: &Path) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-#[test]
-fn nothing_is_seen_before_its_fsync_and_what_waits_shares_the_next() {
-    let folder = tempfile::tempdir().unwrap();
-    drop(open(folder.path(), LogOptions::default()));
-    let (entered, entries) = channel();
-    let (let_go, gate) = channel();
-    let disk = Arc::new(Gate { entered: Mutex::new(entered), let_go: Mutex::new(gate) });
-    let_go.send(()).unwrap();
-    let (log, _) = EmbeddedLog::open_on(folder.path(), LogOptions::default(), clock(), disk).unwrap();
-    entries.recv_timeout(LONG).unwrap();
-    let mut subscription = log.subscribe(Position(vec![0])).unwrap();
-    let first = log.append(events("a", 1));
-    entries.recv_timeout(LONG).unwrap();
-    let waiting: Vec<_> = (0..30).map(|at| log.append(events(&format!("b{at}-"), 2))).collect();
-    assert_eq!(log.end(), Position(vec![0]));
-    assert!(subscription.next(Duration::ZERO).unwrap().is_none());
-    assert!(entries.try_recv().is_err());
-    let_go.send(()).unwrap();
-    assert_eq!(first.wait().unwrap().position, Position(vec![1]));
-    entries.recv_timeout(LONG).unwrap();
-    assert_eq!(log.end(), Position(vec![1]));
-    let_go.send(()).unwrap();
-    for appending in waiting {
-        assert_eq!(appending.wait().unwrap().position, Position(vec![61]), "one commit for all that waited");
-    }
-    let_go.send(()).unwrap();
 }

@@ -5,11 +5,8 @@ mod concurrency;
 mod damage;
 mod decisions;
 mod failing;
-mod fixture;
 mod reader;
 
-use std::fs::File;
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,8 +16,7 @@ use headwater_base::{
     Actor, Event, EventId, Fact, Fields, Interaction, ItemId, SessionId, Timestamp, UserId, Value,
 };
 
-use crate::disk::{Disk, SystemDisk};
-use crate::{EmbeddedLog, EventLog, LogError, LogOptions, Offset, Partition, Recovery};
+use crate::{EmbeddedLog, EventLog, LogOptions, Offset, Partition, Recovery};
 
 /// When tests begin.
 pub(crate) const NOW: Timestamp = Timestamp::from_seconds(1_764_000_000);
@@ -61,29 +57,8 @@ pub(crate) fn clock() -> Arc<ManualClock> {
     Arc::new(ManualClock::at(NOW))
 }
 
-/// Writes like the system's disk and does not wait for it: for tests that start a log a thousand times.
-pub(crate) struct Unsynced;
-
-impl Disk for Unsynced {
-    fn write(&self, file: &File, bytes: &[u8]) -> io::Result<()> {
-        SystemDisk.write(file, bytes)
-    }
-
-    fn sync(&self, _: &File) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn sync_folder(&self, _: &Path) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-pub(crate) fn try_open(folder: &Path, options: LogOptions) -> Result<(EmbeddedLog, Recovery), LogError> {
-    EmbeddedLog::open_on(folder, options, clock(), Arc::new(Unsynced))
-}
-
 pub(crate) fn open(folder: &Path, options: LogOptions) -> (EmbeddedLog, Recovery) {
-    try_open(folder, options).unwrap()
+    EmbeddedLog::open(folder, options, clock()).unwrap()
 }
 
 /// The ids from `from` to the end.

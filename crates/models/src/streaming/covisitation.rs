@@ -7,8 +7,8 @@ use headwater_base::Timestamp;
 
 use super::decay::{HalfLife, power_of_two};
 use super::neighbour_list::NeighbourList;
-use super::top_list::{Ranked, take_best};
-use crate::{Allow, Past, Query, Retrieve, Row, Score, Scored};
+use super::top_list::{Ranked, order_rounded, take_best};
+use crate::{Allow, Past, Query, Retrieve, Row, Scored};
 
 /// Groups of rows that are folded independently; fixed, so that the number of threads changes nothing.
 const SHARDS: usize = 16;
@@ -264,8 +264,7 @@ impl CoVisitation {
 
     /// The neighbours of `row` with their similarities, most similar first, ties by row.
     pub fn neighbours(&self, row: Row, limit: usize, allow: &dyn Allow) -> Vec<Scored> {
-        let ranked =
-            self.similarities(row).map(|(row, score)| Ranked { score: rounded(score), row }).collect();
+        let ranked = self.similarities(row).map(|(row, score)| Ranked { score, row }).collect();
         scored(take_best(ranked, limit, allow))
     }
 
@@ -306,33 +305,7 @@ impl CoVisitation {
         })
     }
 
-    /// The latest distinct known items of a history with the weight of their neighbours: 1/sqrt(p + 1) for the p-th
-    /// latest, times the square root of the interaction's weight.
-    fn seeds(&self, history: &[Past]) -> Vec<(Row, f64)> {
-        let mut seeds: Vec<(Row, f64)> = Vec::with_capacity(HISTORY_ITEMS);
-        for past in history.iter().rev() {
-            if seeds.len() == HISTORY_ITEMS {
-                break;
-            }
-            let counts = past.weight.is_finite() && past.weight > 0.0 && self.list(past.row).is_some();
-            if counts && seeds.iter().all(|(row, _)| *row != past.row) {
-                let position = (seeds.len() + 1) as f64;
-                seeds.push((past.row, (f64::from(past.weight) / position).sqrt()));
-            }
-        }
-        seeds
-    }
-
-    /// What stands near the query's item, or, where it has no neighbours or none is given, near the history; in the
-    /// order of rows, with scores already rounded, so that rounding cannot reorder a list.
-    fn near(&self, query: &Query<'_>) -> Vec<Ranked> {
-        let of_item = query.item.map(|item| self.sum(&[(item, 1.0)])).filter(|found| !found.is_empty());
-        let mut found = of_item.unwrap_or_else(|| self.sum(&self.seeds(query.history)));
-        found.iter_mut().for_each(|ranked| ranked.score = rounded(ranked.score));
-        found
-    }
-
-    /// Similarities of `seeds` to everything, weighted and summed, by row.
+    /// Similarities of `seeds` to everything, weighted and summed, in no order.
     fn sum(&self, seeds: &[(Row, f64)]) -> Vec<Ranked> {
         let mut found: Vec<Ranked> = Vec::new();
         for (seed, weight) in seeds {
@@ -389,13 +362,25 @@ fn list_of<'a>(share: &'a mut Share<'_>, row: Row) -> Option<&'a mut NeighbourLi
     lists.get_mut(row as usize / SHARDS)
 }
 
-/// A score as precise as it will be told.
-fn rounded(score: f64) -> f64 {
-    f64::from(score as f32)
+fn scored(ranked: Vec<Ranked>) -> Vec<Scored> {
+    let rounded = |ranked: Ranked| Scored { row: ranked.row, score: ranked.score as f32 };
+    order_rounded(ranked.into_iter().map(rounded).collect())
 }
 
-fn scored(ranked: Vec<Ranked>) -> Vec<Scored> {
-    ranked.into_iter().map(|ranked| Scored { row: ranked.row, score: ranked.score as f32 }).collect()
+/// The latest distinct items of a history with the weight of their neighbours: 1/sqrt(p + 1) for the p-th latest,
+/// times the square root of the interaction's weight.
+fn seeds(history: &[Past]) -> Vec<(Row, f64)> {
+    let mut seeds: Vec<(Row, f64)> = Vec::with_capacity(HISTORY_ITEMS);
+    for past in history.iter().rev() {
+        if seeds.len() == HISTORY_ITEMS {
+            break;
+        }
+        if past.weight > 0.0 && seeds.iter().all(|(row, _)| *row != past.row) {
+            let position = (seeds.len() + 1) as f64;
+            seeds.push((past.row, (f64::from(past.weight) / position).sqrt()));
+        }
+    }
+    seeds
 }
 
 impl Retrieve for CoVisitation {
@@ -405,20 +390,8 @@ impl Retrieve for CoVisitation {
 
     /// The neighbours of the query's item, or, where it has none or none is given, of the latest items of the history.
     fn retrieve(&self, query: &Query<'_>, limit: usize, allow: &dyn Allow) -> Vec<Scored> {
-        scored(take_best(self.near(query).into(), limit, allow))
-    }
-}
-
-impl Score for CoVisitation {
-    /// The similarity to the query's item or history; 0 for a known row that is near neither.
-    fn score(&self, query: &Query<'_>, rows: &[Row], scores: &mut [f32]) {
-        let near = self.near(query);
-        for (row, score) in rows.iter().zip(scores) {
-            *score = match near.binary_search_by_key(row, |ranked| ranked.row) {
-                _ if near.is_empty() || *row as usize >= self.rows => f32::NEG_INFINITY,
-                Ok(index) => near[index].score as f32,
-                Err(_) => 0.0,
-            };
-        }
+        let of_item = query.item.map(|item| self.sum(&[(item, 1.0)])).filter(|found| !found.is_empty());
+        let found = of_item.unwrap_or_else(|| self.sum(&seeds(query.history)));
+        scored(take_best(found.into(), limit, allow))
     }
 }

@@ -15,7 +15,7 @@ const LANES: usize = 8;
 /// A full list makes room by the rule of Misra and Gries ("Finding repeated elements", 1982), applied to its weakest
 /// entry: a newcomer at least as heavy as the weakest replaces it; a lighter one is turned away and its weight taken
 /// off the weakest. So weights are never overstated, whoever keeps coming gets in, and noise pays for itself.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct NeighbourList {
     /// Rows of the neighbours.
     rows: Vec<Row>,
@@ -25,29 +25,12 @@ pub struct NeighbourList {
     mass: f64,
     /// Whole half-lives at which a weight of 1 counts 1.
     landmark: i32,
-    /// Index of the first smallest weight where that is known, else [`UNKNOWN`]; never more than a short cut.
-    weakest: u32,
-}
-
-const UNKNOWN: u32 = u32::MAX;
-
-impl Default for NeighbourList {
-    fn default() -> Self {
-        Self { rows: Vec::new(), weights: Vec::new(), mass: 0.0, landmark: 0, weakest: UNKNOWN }
-    }
-}
-
-impl PartialEq for NeighbourList {
-    fn eq(&self, other: &Self) -> bool {
-        (&self.rows, &self.weights, self.mass, self.landmark)
-            == (&other.rows, &other.weights, other.mass, other.landmark)
-    }
 }
 
 impl NeighbourList {
     /// Rebuilds a list from what its accessors gave; `None` where rows and weights do not pair up.
     pub fn from_parts(rows: Vec<Row>, weights: Vec<f32>, mass: f64, landmark: i32) -> Option<Self> {
-        (rows.len() == weights.len()).then_some(Self { rows, weights, mass, landmark, weakest: UNKNOWN })
+        (rows.len() == weights.len()).then_some(Self { rows, weights, mass, landmark })
     }
 
     /// Rows of the neighbours, in no meaningful order.
@@ -97,37 +80,23 @@ impl NeighbourList {
         }
         self.mass *= factor;
         self.landmark = whole;
-        // Weights that faded may have become equal.
-        self.weakest = UNKNOWN;
     }
 
     /// Adds `weight`, relative to the landmark, to neighbour `row`.
     pub(super) fn add(&mut self, row: Row, weight: f32, limit: usize) {
         self.mass += f64::from(weight);
-        if let Some(index) = find(&self.rows, row) {
+        if let Some(index) = self.find(row) {
             self.weights[index] += weight;
-            if index == self.weakest as usize {
-                self.weakest = UNKNOWN;
-            }
         } else if self.rows.len() < limit {
             self.push(row, weight, limit);
         } else {
-            self.make_room(row, weight);
-        }
-    }
-
-    fn make_room(&mut self, row: Row, weight: f32) {
-        if self.weakest == UNKNOWN {
-            self.weakest = smallest(&self.weights) as u32;
-        }
-        let weakest = self.weakest as usize;
-        if weight >= self.weights[weakest] {
-            self.rows[weakest] = row;
-            self.weights[weakest] = weight;
-            self.weakest = UNKNOWN;
-        } else {
-            // It stays the weakest, and the first of equals.
-            self.weights[weakest] -= weight;
+            let weakest = self.weakest();
+            if weight >= self.weights[weakest] {
+                self.rows[weakest] = row;
+                self.weights[weakest] = weight;
+            } else {
+                self.weights[weakest] -= weight;
+            }
         }
     }
 
@@ -139,7 +108,24 @@ impl NeighbourList {
         }
         self.rows.push(row);
         self.weights.push(weight);
-        self.weakest = UNKNOWN;
+    }
+
+    fn find(&self, row: Row) -> Option<usize> {
+        let (chunks, rest) = self.rows.as_chunks::<LANES>();
+        for (index, chunk) in chunks.iter().enumerate() {
+            if chunk.iter().fold(false, |hit, candidate| hit | (*candidate == row)) {
+                let within = chunk.iter().position(|candidate| *candidate == row)?;
+                return Some(index * LANES + within);
+            }
+        }
+        let within = rest.iter().position(|candidate| *candidate == row)?;
+        Some(chunks.len() * LANES + within)
+    }
+
+    /// Index of the smallest weight, the first of equals.
+    fn weakest(&self) -> usize {
+        let least = self.weights.iter().fold(f32::INFINITY, |least, weight| least.min(*weight));
+        self.weights.iter().position(|weight| *weight == least).unwrap_or(0)
     }
 
     /// Adds all of `other`, whose rows `row_of` translates, and keeps the `limit` heaviest.
@@ -156,7 +142,7 @@ impl NeighbourList {
         self.mass += other.mass * factor;
         for (row, weight) in other.rows.iter().zip(&other.weights) {
             let (row, weight) = (row_of(*row), weight * factor as f32);
-            match find(&self.rows, row) {
+            match self.find(row) {
                 Some(index) => self.weights[index] += weight,
                 None => {
                     self.rows.push(row);
@@ -165,7 +151,6 @@ impl NeighbourList {
             }
         }
         self.keep_heaviest(limit);
-        self.weakest = UNKNOWN;
     }
 
     fn keep_heaviest(&mut self, limit: usize) {
@@ -178,51 +163,5 @@ impl NeighbourList {
         entries.truncate(limit);
         self.weights = entries.iter().map(|entry| entry.0).collect();
         self.rows = entries.iter().map(|entry| entry.1).collect();
-    }
-}
-
-/// Index of the first element equal to `wanted`, comparing a chunk at a time.
-fn find<T: Copy + PartialEq>(values: &[T], wanted: T) -> Option<usize> {
-    let (chunks, rest) = values.as_chunks::<LANES>();
-    for (index, chunk) in chunks.iter().enumerate() {
-        if chunk.iter().fold(false, |hit, value| hit | (*value == wanted)) {
-            let within = chunk.iter().position(|value| *value == wanted)?;
-            return Some(index * LANES + within);
-        }
-    }
-    let within = rest.iter().position(|value| *value == wanted)?;
-    Some(chunks.len() * LANES + within)
-}
-
-/// Index of the first smallest weight; weights are never NaN.
-fn smallest(weights: &[f32]) -> usize {
-    let smaller = |a: f32, b: f32| if b < a { b } else { a };
-    let (chunks, rest) = weights.as_chunks::<LANES>();
-    let mut lanes = [f32::INFINITY; LANES];
-    for chunk in chunks {
-        for (lane, weight) in lanes.iter_mut().zip(chunk) {
-            *lane = smaller(*lane, *weight);
-        }
-    }
-    let least = lanes.iter().chain(rest).fold(f32::INFINITY, |least, weight| smaller(least, *weight));
-    find(weights, least).unwrap_or(0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_first_smallest_is_found_at_any_length() {
-        for length in 1..40 {
-            for place in 0..length {
-                let mut weights = vec![2.0; length];
-                weights[place] = 1.0;
-                weights[length - 1] = 1.0;
-                assert_eq!(smallest(&weights), place, "of {length}");
-                assert_eq!(find(&weights, 1.0), Some(place));
-            }
-        }
-        assert_eq!(find(&[1, 2, 3], 4), None);
     }
 }

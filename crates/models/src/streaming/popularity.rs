@@ -7,7 +7,7 @@ use headwater_base::Timestamp;
 
 use super::decay::{HalfLife, power_of_two};
 use super::top_list::{Ranked, TopList, order_rounded, take_best};
-use crate::{Allow, Query, Retrieve, Row, Score, Scored};
+use crate::{Allow, Query, Retrieve, Row, Scored};
 
 /// Rows kept ready for all items, and for each segment of them.
 const TOP_ROWS: usize = 512;
@@ -207,15 +207,5 @@ impl Retrieve for DecayedPopularity {
     /// The most popular rows, whatever the query.
     fn retrieve(&self, _query: &Query<'_>, limit: usize, allow: &dyn Allow) -> Vec<Scored> {
         self.best(limit, allow)
-    }
-}
-
-impl Score for DecayedPopularity {
-    /// The decayed popularity, whatever the query.
-    fn score(&self, _query: &Query<'_>, rows: &[Row], scores: &mut [f32]) {
-        for (row, score) in rows.iter().zip(scores) {
-            let known = (*row as usize) < self.scores.len();
-            *score = if known { Self::score(self, *row) } else { f32::NEG_INFINITY };
-        }
     }
 }
