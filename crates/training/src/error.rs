@@ -31,6 +31,12 @@ pub enum TrainingError {
     /// There is too little data for what was asked.
     #[error("{0}")]
     TooLittle(String),
+    /// A kind of model that has no training.
+    #[error("`{kind}` is not trained: the server folds it from the log as events arrive")]
+    NotTrained {
+        /// The kind.
+        kind: &'static str,
+    },
     /// The numbers do not make a model.
     #[error(transparent)]
     Model(#[from] ModelError),
@@ -46,7 +52,9 @@ impl TrainingError {
     /// What the caller should do.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Missing { .. } | Self::Invalid(_) | Self::TooLittle(_) => ErrorKind::Caller,
+            Self::Missing { .. } | Self::Invalid(_) | Self::TooLittle(_) | Self::NotTrained { .. } => {
+                ErrorKind::Caller
+            }
             Self::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => ErrorKind::Caller,
             Self::Io { .. } | Self::Artifact(_) => ErrorKind::Report,
             Self::Model(error) => error.kind(),

@@ -1,6 +1,19 @@
 //! From events to models that have earned their place: presets, data sets, training, evaluation.
 
+pub mod artifact;
+pub mod dataset;
 pub mod error;
+pub mod evaluate;
+pub mod fit;
+pub mod options;
 pub mod presets;
+pub mod train;
+pub mod tune;
 
+pub use artifact::IalsArtifact;
+pub use dataset::Dataset;
 pub use error::TrainingError;
+pub use evaluate::{EvaluateOptions, Evaluation, evaluate};
+pub use fit::ModelKind;
+pub use options::TrainingOptions;
+pub use train::train;

@@ -1,0 +1,144 @@
+//! Evaluation over the full catalogue, with the very code that serves.
+//!
+//! Every item of the catalogue is a candidate unless it is in the history of a domain without repeats. What a model
+//! cannot score stands last, by id. Every metric is a mean over cases with a bootstrap interval over them.
+
+mod measure;
+mod report;
+
+use std::time::Instant;
+
+use headwater_base::random::stable_hash;
+use serde_json::Value;
+
+use crate::TrainingError;
+use crate::dataset::{Dataset, Stage};
+use crate::fit::{FitProgress, ModelKind, fit};
+use crate::options::TrainingOptions;
+use crate::tune::{self, Trial};
+
+pub use measure::{Measured, measure};
+pub use report::{Estimate, Evaluation, Metrics, Validation};
+
+/// What an evaluation is told.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EvaluateOptions {
+    /// How the model is trained.
+    pub training: TrainingOptions,
+    /// The cuts `k` of the metrics, each at least 1.
+    pub at: Vec<usize>,
+    /// How many settings to try on the validation slice; 0 keeps `training` as it is.
+    pub trials: usize,
+    /// Whether to report the result on the validation slice even where nothing is tuned.
+    pub validate: bool,
+    /// Seed of the validation slice, the trials and the intervals.
+    pub seed: u64,
+}
+
+impl Default for EvaluateOptions {
+    fn default() -> Self {
+        Self { training: TrainingOptions::default(), at: vec![10, 20], trials: 0, validate: true, seed: 1 }
+    }
+}
+
+/// Where an evaluation is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Phase {
+    /// Trying settings on the validation slice.
+    Tuning {
+        /// Trials done.
+        done: usize,
+        /// Of how many.
+        of: usize,
+    },
+    /// Training for the validation result.
+    Validating(FitProgress),
+    /// Training on all training data.
+    Training(FitProgress),
+    /// Scoring the test cases.
+    Scoring {
+        /// How many there are.
+        cases: usize,
+    },
+}
+
+/// Trains and scores a model by the data set's protocol, popularity beside it.
+///
+/// # Errors
+/// Too little data; options outside their range.
+pub fn evaluate(
+    kind: ModelKind,
+    dataset: &Dataset,
+    options: &EvaluateOptions,
+    progress: &mut dyn FnMut(Phase),
+) -> Result<Evaluation, TrainingError> {
+    let mut training = options.training;
+    let mut validation = None;
+    if kind.is_trained() && (options.validate || options.trials > 0) {
+        let split = dataset.split(Stage::Validation { seed: options.seed })?;
+        let mut trials = Vec::new();
+        if options.trials > 0 {
+            trials = tune::search(kind, &split, &training, options.trials, options.seed, &mut |done, of| {
+                progress(Phase::Tuning { done, of });
+            })?;
+            if let Some(best) = tune::best(&trials) {
+                training = best.options;
+            }
+        }
+        let fitted = fit(kind, &split, &training, &mut |at| progress(Phase::Validating(at)))?;
+        let measured = measure(&fitted, &split, &split.cases, &options.at);
+        validation = Some(Validation {
+            users: split.cases.len(),
+            metrics: measured.metrics(options.seed),
+            trials: trials.iter().map(Trial::to_report).collect(),
+        });
+    }
+
+    let split = dataset.split(Stage::Test)?;
+    #[allow(clippy::disallowed_methods, reason = "the time a training takes is what is reported")]
+    let started = Instant::now();
+    let fitted = fit(kind, &split, &training, &mut |at| progress(Phase::Training(at)))?;
+    let train_seconds = started.elapsed().as_secs_f64();
+    progress(Phase::Scoring { cases: split.cases.len() });
+    let metrics = measure(&fitted, &split, &split.cases, &options.at).metrics(options.seed);
+    let peak_memory_bytes = peak_memory_bytes();
+    let popular = fit(ModelKind::Popular, &split, &training, &mut |_| {})?;
+    let beside = measure(&popular, &split, &split.cases, &options.at).metrics(options.seed);
+    let cold = (!split.cold.is_empty()).then(|| report::Cold {
+        users: split.cold.len(),
+        popular: measure(&popular, &split, &split.cold, &options.at).metrics(options.seed),
+    });
+    Ok(Evaluation {
+        model: kind.name().to_owned(),
+        split: split.protocol.to_owned(),
+        users: split.users,
+        items: split.catalogue,
+        cases: split.cases.len(),
+        train_seconds,
+        peak_memory_bytes,
+        metrics,
+        beside: [("popular".to_owned(), beside)].into(),
+        cold,
+        options: if kind.is_trained() { training.to_map() } else { Default::default() },
+        validation,
+        refused: dataset.refused,
+        left_out: dataset.left_out,
+    })
+}
+
+/// The most memory this process has held, by the kernel's count; 0 where the system does not say.
+pub fn peak_memory_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kibibytes = line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse::<u64>().ok());
+    kibibytes.unwrap_or(0) * 1024
+}
+
+/// A name for what was evaluated, for lineage: hash of its options.
+pub fn fingerprint(options: &TrainingOptions) -> u64 {
+    let text = Value::from_iter(options.to_map()).to_string();
+    stable_hash(&text)
+}
+
+#[cfg(test)]
+mod tests;

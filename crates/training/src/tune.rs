@@ -1,0 +1,77 @@
+//! Choosing options on the validation slice.
+//!
+//! The first trial is the options given; the others draw `lambda`, `alpha0`, `nu` and (with real times) the half-life
+//! at random, log-uniformly where the scale is unknown: with few dimensions that matter, random search finds them in
+//! fewer trials than a grid (Bergstra and Bengio 2012).
+
+use headwater_base::random::{Random, seeded};
+use rand::RngExt as _;
+use serde_json::{Value, json};
+
+use crate::TrainingError;
+use crate::dataset::Split;
+use crate::evaluate::measure;
+use crate::fit::{ModelKind, fit};
+use crate::options::TrainingOptions;
+
+/// The metric that is maximised: NDCG at this cut.
+pub const CUT: usize = 20;
+/// Cases that a trial is judged on at most, the first ones of the slice.
+const MOST_CASES: usize = 10_000;
+
+/// One setting and what it reached.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trial {
+    /// The setting.
+    pub options: TrainingOptions,
+    /// Its NDCG on the validation slice.
+    pub ndcg: f64,
+}
+
+impl Trial {
+    pub(crate) fn to_report(&self) -> Value {
+        json!({ "options": self.options.to_map(), format!("ndcg@{CUT}"): self.ndcg })
+    }
+}
+
+/// Tries `trials` settings around `start`.
+///
+/// # Errors
+/// Options outside their range.
+pub fn search(
+    kind: ModelKind,
+    split: &Split,
+    start: &TrainingOptions,
+    trials: usize,
+    seed: u64,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<Vec<Trial>, TrainingError> {
+    let mut random = seeded(seed, "tuning");
+    let cases = &split.cases[..split.cases.len().min(MOST_CASES)];
+    let mut done = Vec::with_capacity(trials);
+    for number in 0..trials {
+        let options = if number == 0 { *start } else { draw(&mut random, start, split.timed) };
+        let fitted = fit(kind, split, &options, &mut |_| {})?;
+        let ndcg = measure(&fitted, split, cases, &[CUT]).mean("ndcg", CUT).unwrap_or(0.0);
+        done.push(Trial { options, ndcg });
+        progress(number + 1, trials);
+    }
+    Ok(done)
+}
+
+/// The best trial; of equal ones the first.
+pub fn best(trials: &[Trial]) -> Option<&Trial> {
+    trials.iter().reduce(|best, trial| if trial.ndcg > best.ndcg { trial } else { best })
+}
+
+fn draw(random: &mut Random, start: &TrainingOptions, timed: bool) -> TrainingOptions {
+    let mut log_uniform = |low: f32, high: f32| low * (high / low).powf(random.random::<f32>());
+    let mut options = *start;
+    options.ials.lambda = log_uniform(5e-4, 0.2);
+    options.ials.alpha0 = log_uniform(3e-3, 1.0);
+    if timed {
+        options.half_life_days = Some(log_uniform(3.0, 300.0));
+    }
+    options.ials.nu = random.random_range(0.0..=1.0);
+    options
+}
