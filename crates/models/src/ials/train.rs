@@ -8,7 +8,7 @@ use super::solve::{Side, Workspace};
 use super::{Ials, IalsOptions, IalsParts, Solver};
 use crate::dense::eigen;
 use crate::error::ModelError;
-use crate::kernels::lanes::{PADDING, dot};
+use crate::kernels::lanes::{PADDING, dot, prefetch};
 use crate::kernels::product::{Rotation, add_gram, rotate_rows, rotate_tile};
 use crate::kernels::vectorised;
 use crate::matrix::{Csr, SparseRow};
@@ -18,6 +18,8 @@ const BLOCK: usize = 64;
 /// Most parts of a parallel sum, and least rows of a part.
 const MOST_PARTS: usize = 64;
 const LEAST_PART: usize = 1024;
+/// How many observed vectors ahead one is asked for: gathering them waits for memory more than for anything else.
+const AHEAD: usize = 4;
 /// Observations up to which a row is solved exactly even where conjugate gradient is asked for: it is as cheap.
 const EXACT: usize = 12;
 
@@ -231,8 +233,12 @@ fn gather(workspace: &mut Workspace, task: &Task<'_>, row: SparseRow<'_>) {
     let width = task.side.width;
     let lambda = task.options.regularisation(row.weight(), task.matrix.columns());
     workspace.begin(&task.side, lambda, row.len());
+    let vector = |other: u32| &task.fixed[other as usize * width..(other as usize + 1) * width];
     for (number, (other, weight)) in row.iter().enumerate() {
-        workspace.observe(number, &task.fixed[other as usize * width..(other as usize + 1) * width], weight);
+        if let Some(&ahead) = row.indices.get(number + AHEAD) {
+            prefetch(vector(ahead));
+        }
+        workspace.observe(number, vector(other), weight);
     }
 }
 

@@ -11,6 +11,7 @@
 
 mod chunk;
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 pub(crate) use chunk::score;
@@ -20,6 +21,11 @@ use crate::error::ModelError;
 use crate::kernels::lanes::PADDING;
 use crate::model::{Allow, Row, Scored};
 use crate::top::TopK;
+
+thread_local! {
+    /// One number per row, kept from search to search: fresh memory of that size would cost as much as the scan.
+    static BOUNDS: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
+}
 
 /// Rows of equal length, searched by inner product.
 #[derive(Clone, Debug)]
@@ -118,11 +124,20 @@ impl QuantisedIndex {
             return Vec::new();
         }
         let query = QuantisedQuery::new(query);
-        let bounds = self.bounds(&query);
+        // Taken rather than borrowed, since `allow` may itself search.
+        let mut bounds = BOUNDS.take();
+        self.bounds(&query, &mut bounds);
+        let found = self.visit(&query, &bounds, limit, allow);
+        BOUNDS.set(bounds);
+        found
+    }
+
+    /// Scores rows exactly, from the highest bound down, until no further row can make the list.
+    fn visit(&self, query: &QuantisedQuery, bounds: &[f32], limit: usize, allow: &dyn Allow) -> Vec<Scored> {
         let mut top = TopK::new(limit);
-        for (low, high) in cuts(&bounds, limit) {
+        for (low, high) in cuts(bounds, limit) {
             let mut visit: Vec<(f32, Row)> = Vec::new();
-            for (row, &bound) in (0..).zip(&bounds) {
+            for (row, &bound) in (0..).zip(bounds) {
                 if bound >= low && bound < high {
                     visit.push((bound, row));
                 }
@@ -142,18 +157,17 @@ impl QuantisedIndex {
         top.into_ranked()
     }
 
-    /// An upper bound of every row's score; never NaN.
-    fn bounds(&self, query: &QuantisedQuery) -> Vec<f32> {
-        let mut bounds = vec![0f32; self.rows];
+    /// Fills `bounds` with an upper bound of every row's score; never NaN.
+    fn bounds(&self, query: &QuantisedQuery, bounds: &mut Vec<f32>) {
+        bounds.resize(self.rows, 0.0);
         let mut products = [0i32; chunk::CHUNK_ROWS];
         for (chunk, bounds) in self.chunks.iter().zip(bounds.chunks_mut(chunk::CHUNK_ROWS)) {
             chunk.bounds(query, &mut products[..chunk.rows()], bounds);
         }
-        for bound in &mut bounds {
+        for bound in bounds {
             // A bound that overflowed says nothing, so its row is visited first.
             *bound = if bound.is_finite() { *bound } else { f32::MAX };
         }
-        bounds
     }
 }
 
