@@ -10,7 +10,9 @@ pub mod demo;
 pub mod export;
 pub mod import;
 pub mod interrupt;
+pub mod lines;
 pub mod output;
+pub mod platform;
 pub mod settings;
 
 pub use cli::run;

@@ -49,6 +49,16 @@ pub enum Command {
     Init(super::init::InitArgs),
     /// Check the settings and print what is in effect.
     Check(super::check::CheckArgs),
+    /// Run the platform on a data folder, until SIGINT or SIGTERM.
+    Serve(super::serve::ServeArgs),
+    /// Bring files into the log.
+    Import(super::import::ImportArgs),
+    /// Write events of the log as JSON lines or Parquet.
+    Export(super::export::ExportArgs),
+    /// Train a model on the whole log, and register it.
+    Train(super::train::TrainArgs),
+    /// Say how good a model is on a data set.
+    Evaluate(super::evaluate::EvaluateArgs),
     /// What is registered, what serves, and how it came to be.
     Models(super::models::ModelsArgs),
     /// Who may call, and what for.

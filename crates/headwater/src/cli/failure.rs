@@ -3,9 +3,20 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use headwater_base::ErrorKind;
+use headwater_features::FeaturesError;
+use headwater_log::LogError;
 use headwater_registry::RegistryError;
+use headwater_training::TrainingError;
 use miette::{Report, miette};
 use serde_json::json;
+
+use crate::export::ExportError;
+use crate::import::ImportError;
+use crate::platform::PlatformError;
+
+/// Exit code of a command that a signal stopped.
+const INTERRUPTED: u8 = 130;
 
 /// A command that did not work.
 #[derive(Debug)]
@@ -40,6 +51,80 @@ impl From<RegistryError> for Failure {
             _ => "look at the data folder named by --data-dir: does it exist, and may this user write there?",
         };
         failed("registry", error, help)
+    }
+}
+
+/// What to do about an error of this kind where nothing more is known.
+fn advice(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::Caller => "mend what was given and run the command again",
+        ErrorKind::Retry => "try again",
+        ErrorKind::Report => "nothing was changed by this; look at the disk and at the log above",
+    }
+}
+
+impl From<LogError> for Failure {
+    fn from(error: LogError) -> Self {
+        let (code, help) = match &error {
+            LogError::Locked { .. } => (
+                "locked",
+                "a server or another command works on this data folder: stop it, send events to it over HTTP (POST /v1/events), or use another folder with --data-dir",
+            ),
+            LogError::Damaged { .. } => {
+                ("damaged", "restore the file from a backup; events before the damage can still be exported")
+            }
+            LogError::NewerFormat { .. } => {
+                ("newer_format", "use the newer version of Headwater that wrote it")
+            }
+            other => ("log", advice(other.kind())),
+        };
+        failed(code, error, help)
+    }
+}
+
+impl From<PlatformError> for Failure {
+    fn from(error: PlatformError) -> Self {
+        match error {
+            PlatformError::Log(error) | PlatformError::Views(FeaturesError::Log(error)) => error.into(),
+            PlatformError::Registry(error) => error.into(),
+            PlatformError::Folder { .. } => {
+                failed("data_dir", error, "choose a folder that this user may write to, with --data-dir DIR")
+            }
+            other => failed("platform", &other, advice(other.kind())),
+        }
+    }
+}
+
+impl From<ImportError> for Failure {
+    fn from(error: ImportError) -> Self {
+        match error {
+            ImportError::Log(error) => error.into(),
+            ImportError::Columns(_) => usage(error, "see `headwater import --help`"),
+            ImportError::Interrupted => Failure {
+                exit: INTERRUPTED,
+                report: miette!(code = "interrupted", help = "run the same command to go on", "{error}"),
+            },
+            other => failed("import", &other, advice(other.kind())),
+        }
+    }
+}
+
+impl From<ExportError> for Failure {
+    fn from(error: ExportError) -> Self {
+        match error {
+            ExportError::Log(error) => error.into(),
+            other => failed("export", &other, advice(other.kind())),
+        }
+    }
+}
+
+impl From<TrainingError> for Failure {
+    fn from(error: TrainingError) -> Self {
+        match error {
+            TrainingError::Log(error) => error.into(),
+            TrainingError::Invalid(invalid) => usage(invalid, "see --help for what is accepted"),
+            other => failed("training", &other, advice(other.kind())),
+        }
     }
 }
 

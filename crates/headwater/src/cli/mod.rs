@@ -3,11 +3,17 @@
 pub mod args;
 pub mod check;
 pub mod context;
+pub mod evaluate;
+pub mod export;
 pub mod failure;
+pub mod import;
 pub mod init;
 pub mod keys;
 pub mod logging;
 pub mod models;
+pub mod progress;
+pub mod serve;
+pub mod train;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -43,6 +49,11 @@ fn dispatch(context: &Context, command: Command) -> Result<(), Failure> {
     match command {
         Command::Init(args) => init::run(context, &args),
         Command::Check(args) => check::run(context, &args),
+        Command::Serve(args) => serve::run(context, &args),
+        Command::Import(args) => import::run(context, &args),
+        Command::Export(args) => export::run(context, &args),
+        Command::Train(args) => train::run(context, &args),
+        Command::Evaluate(args) => evaluate::run(context, &args),
         Command::Models(args) => models::run(context, &args),
         Command::Keys(args) => keys::run(context, &args),
     }

@@ -39,6 +39,25 @@ pub enum Parcel {
     LeftOut(String),
 }
 
+/// How far a reader is, shared with whoever shows it.
+#[derive(Debug, Default)]
+pub struct Reached {
+    bytes: AtomicU64,
+    total: AtomicU64,
+}
+
+impl Reached {
+    /// Says how many bytes there are in all.
+    pub fn total(&self, bytes: u64) {
+        self.total.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Bytes read, and bytes in all.
+    pub fn get(&self) -> (u64, u64) {
+        (self.bytes.load(Ordering::Relaxed), self.total.load(Ordering::Relaxed))
+    }
+}
+
 /// Takes the rows of a reader, checks them against the schema and sends them on in batches.
 pub struct Feed {
     schema: Arc<Schema>,
@@ -46,21 +65,21 @@ pub struct Feed {
     received: Timestamp,
     batch: Vec<Event>,
     sender: SyncSender<Parcel>,
-    bytes: Arc<AtomicU64>,
+    reached: Arc<Reached>,
     stop: Arc<AtomicBool>,
 }
 
 impl Feed {
-    /// Sends to `sender`; counts what was read into `bytes`; stops when `stop` is set.
+    /// Sends to `sender`; says in `reached` how far the reader is; stops when `stop` is set.
     pub fn new(
         schema: Arc<Schema>,
         clock: Arc<dyn Clock>,
         sender: SyncSender<Parcel>,
-        bytes: Arc<AtomicU64>,
+        reached: Arc<Reached>,
         stop: Arc<AtomicBool>,
     ) -> Self {
         let received = clock.now();
-        Self { schema, clock, received, batch: Vec::with_capacity(BATCH), sender, bytes, stop }
+        Self { schema, clock, received, batch: Vec::with_capacity(BATCH), sender, reached, stop }
     }
 
     /// The declared domain.
@@ -75,7 +94,12 @@ impl Feed {
 
     /// Says how far the reader is, in bytes of the file.
     pub fn reached(&self, bytes: u64) {
-        self.bytes.store(bytes, Ordering::Relaxed);
+        self.reached.bytes.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Says how many bytes there are in all, where the reader knows better than the file system.
+    pub fn total(&self, bytes: u64) {
+        self.reached.total(bytes);
     }
 
     /// Takes a row: an event that still has to pass the schema, or the reason why there is none.

@@ -6,6 +6,7 @@
 pub mod cell;
 pub mod csv;
 pub mod feed;
+pub mod jsonl;
 pub mod mapping;
 pub mod parquet;
 pub mod pipeline;

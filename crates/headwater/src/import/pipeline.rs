@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 
@@ -11,7 +11,7 @@ use headwater_log::{Appending, EventLog, Outcome, Position};
 use serde::Serialize;
 
 use super::ImportError;
-use super::feed::{Feed, Parcel};
+use super::feed::{Feed, Parcel, Reached};
 use super::refused::{Refusals, Refused};
 
 /// Batches between the reader and the writer; a slow disk holds the reader back rather than filling the memory.
@@ -47,8 +47,8 @@ pub struct Import<'a> {
     pub schema: Arc<Schema>,
     /// The machine's clock.
     pub clock: Arc<dyn Clock>,
-    /// Bytes read so far, for the progress bar.
-    pub bytes: Arc<AtomicU64>,
+    /// How far the reader is, for the progress bar.
+    pub reached: Arc<Reached>,
     /// Asks the import to stop after what was read.
     pub stop: Arc<AtomicBool>,
 }
@@ -69,7 +69,7 @@ impl Import<'_> {
             Arc::clone(&self.schema),
             Arc::clone(&self.clock),
             sender,
-            Arc::clone(&self.bytes),
+            Arc::clone(&self.reached),
             Arc::clone(&self.stop),
         );
         let mut totals = Totals::default();

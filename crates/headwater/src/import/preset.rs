@@ -17,6 +17,7 @@ pub fn read(preset: Preset, path: &Path, feed: &mut Feed) -> Result<(), ImportEr
     let mut ended = Ok(());
     read_preset(preset, path, &mut |record, progress| {
         feed.reached(progress.bytes);
+        feed.total(progress.total);
         let taken = match record {
             Record::Event(mut event) => {
                 event.received = feed.received();

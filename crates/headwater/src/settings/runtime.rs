@@ -2,6 +2,10 @@
 
 use std::net::SocketAddr;
 
+use headwater_features::ViewsOptions;
+use headwater_log::{DecisionOptions, LogOptions};
+use headwater_models::streaming::CoVisitationOptions;
+use headwater_server::Limits;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -54,6 +58,8 @@ impl Default for DecisionSettings {
 pub struct ViewSettings {
     /// A checkpoint is written after this many events, so that a restart replays no more than these.
     pub checkpoint_events: u64,
+    /// A checkpoint is written after this long, where anything happened since the last.
+    pub checkpoint_period: Period,
     /// Half-life of popularity: after this long an interaction counts half.
     pub popular_half_life: Period,
     /// Half-life of what is trending.
@@ -67,9 +73,10 @@ pub struct ViewSettings {
 impl Default for ViewSettings {
     fn default() -> Self {
         Self {
-            checkpoint_events: 1_000_000,
+            checkpoint_events: 500_000,
+            checkpoint_period: Period::seconds(300),
             popular_half_life: Period::days(30),
-            trending_half_life: Period::hours(6),
+            trending_half_life: Period::hours(1),
             neighbours_half_life: Period::days(30),
             neighbours: 64,
         }
@@ -84,10 +91,16 @@ pub struct ServerSettings {
     pub listen: String,
     /// A request that takes longer is answered with 503.
     pub request_timeout: Period,
+    /// How long a connection may stand idle, or take to send the head of a request.
+    pub idle_timeout: Period,
     /// How long requests under way may take to finish once the server is told to stop.
     pub drain: Period,
-    /// Requests worked on at once; more wait, then are refused.
+    /// Connections at once; more wait to be accepted.
     pub connections: usize,
+    /// Answers kept in memory; an entry is never older than the user's last event. 0 keeps none.
+    pub cached_answers: usize,
+    /// How many events the views may be behind the log before the server says that it is not ready.
+    pub ready_lag: u64,
 }
 
 impl Default for ServerSettings {
@@ -95,8 +108,11 @@ impl Default for ServerSettings {
         Self {
             listen: "127.0.0.1:7600".to_owned(),
             request_timeout: Period::seconds(10),
+            idle_timeout: Period::seconds(30),
             drain: Period::seconds(10),
             connections: 4096,
+            cached_answers: 50_000,
+            ready_lag: 10_000,
         }
     }
 }
@@ -109,8 +125,8 @@ pub struct LimitSettings {
     pub body: ByteSize,
     /// Most events, items or users in one request.
     pub batch: usize,
-    /// Most recommendations in one answer.
-    pub answer: usize,
+    /// Events on their way into the log at once; more are refused with 503.
+    pub events_in_flight: usize,
     /// Requests a key may make a second, over time. 0 is unlimited.
     pub requests_per_second: u32,
     /// Requests a key may make at once before the rate applies.
@@ -120,11 +136,62 @@ pub struct LimitSettings {
 impl Default for LimitSettings {
     fn default() -> Self {
         Self {
-            body: ByteSize::mebibytes(10),
+            body: ByteSize::mebibytes(16),
             batch: 10_000,
-            answer: 500,
+            events_in_flight: 50_000,
             requests_per_second: 0,
-            burst: 1_000,
+            burst: 100,
+        }
+    }
+}
+
+impl Settings {
+    /// Options of the event log.
+    pub fn log_options(&self) -> LogOptions {
+        let defaults = LogOptions::default();
+        LogOptions {
+            // What the server lets through must fit, or handing a batch to the log would block its threads.
+            queue_events: defaults.queue_events.max(self.limits.events_in_flight + self.limits.batch),
+            segment_bytes: self.log.segment_size.0,
+            linger: self.log.linger.0,
+            deduplication: self.log.deduplication.0,
+            ..defaults
+        }
+    }
+
+    /// Options of the decision stream.
+    pub fn decision_options(&self) -> DecisionOptions {
+        DecisionOptions { segment_bytes: self.decisions.segment_size.0, ..DecisionOptions::default() }
+    }
+
+    /// Options of the views.
+    pub fn views_options(&self) -> ViewsOptions {
+        let defaults = ViewsOptions::default();
+        ViewsOptions {
+            popular_half_life: self.views.popular_half_life.0,
+            trending_half_life: self.views.trending_half_life.0,
+            neighbours: CoVisitationOptions {
+                half_life: self.views.neighbours_half_life.0,
+                neighbours: self.views.neighbours,
+                ..defaults.neighbours
+            },
+            ..defaults
+        }
+    }
+
+    /// Bounds of the server.
+    pub fn server_limits(&self) -> Limits {
+        Limits {
+            body: usize::try_from(self.limits.body.0).unwrap_or(usize::MAX),
+            batch: self.limits.batch,
+            events_in_flight: self.limits.events_in_flight,
+            requests_per_second: self.limits.requests_per_second,
+            burst: self.limits.burst,
+            request_timeout: self.server.request_timeout.0,
+            header_timeout: self.server.idle_timeout.0,
+            connections: self.server.connections,
+            drain: self.server.drain.0,
+            ready_lag: self.server.ready_lag,
         }
     }
 }
@@ -151,13 +218,15 @@ pub(super) fn contradictions(settings: &Settings) -> Vec<(String, String)> {
         ("views.popular_half_life", settings.views.popular_half_life),
         ("views.trending_half_life", settings.views.trending_half_life),
         ("views.neighbours_half_life", settings.views.neighbours_half_life),
+        ("views.checkpoint_period", settings.views.checkpoint_period),
         ("server.request_timeout", settings.server.request_timeout),
+        ("server.idle_timeout", settings.server.idle_timeout),
     ] {
         need(period > Period::default(), path, "longer than 0s");
     }
     need(settings.limits.body >= ByteSize(1024), "limits.body", "at least 1KiB");
     need(settings.limits.batch > 0, "limits.batch", "at least 1");
-    need(settings.limits.answer > 0, "limits.answer", "at least 1");
+    need(settings.limits.events_in_flight > 0, "limits.events_in_flight", "at least 1");
     need(settings.limits.burst > 0, "limits.burst", "at least 1");
     need(settings.server.connections > 0, "server.connections", "at least 1");
     found

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use headwater_base::schema::one_of;
-use headwater_base::value::FieldType;
+use headwater_base::{Invalid, Schema};
+use headwater_pipeline::spec::ScorerSpec;
+use headwater_pipeline::{FilterSpec, SourceSpec, Surface, SurfaceSpec};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -13,13 +14,21 @@ use super::{Period, Settings};
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SurfaceSettings {
-    /// Where candidates come from: `ials` (a trained model), `neighbours` (of what was touched last, or of the item
-    /// the request is about), `trending`, `popular`.
+    /// Where candidates come from: `ials` (the trained model of that name; `model(NAME)` for another), `neighbours` (of
+    /// what was touched last, or of the item the request is about), `trending`, `popular`.
     pub sources: Vec<String>,
-    /// What is taken away, in this order: `seen`, `available`, `max_per_FIELD(N)` for a categorical item field.
+    /// What is taken away: `seen`, `available`, `max_per_FIELD(N)`, `only(FIELD: WORD, ...)`, `except(FIELD: WORD, ...)`
+    /// with a categorical item field.
     pub filters: Vec<String>,
+    /// What orders the candidates: `source` (each source's own order, better rungs first), or a model that scores
+    /// the candidates of all sources, `ials` or `model(NAME)`.
+    pub ranker: String,
     /// How long an answer may take before a worse rung of the ladder answers.
     pub deadline: Period,
+    /// How many items are answered where the request does not say.
+    pub limit: usize,
+    /// The most items a request may ask for.
+    pub max_limit: usize,
 }
 
 impl Default for SurfaceSettings {
@@ -27,7 +36,10 @@ impl Default for SurfaceSettings {
         Self {
             sources: ["ials", "neighbours", "trending", "popular"].map(str::to_owned).to_vec(),
             filters: ["seen", "available"].map(str::to_owned).to_vec(),
+            ranker: "source".to_owned(),
             deadline: Period::millis(50),
+            limit: 20,
+            max_limit: 200,
         }
     }
 }
@@ -42,97 +54,74 @@ impl SurfaceSettings {
         };
         [("home".to_owned(), Self::default()), ("similar".to_owned(), similar)].into()
     }
-}
 
-/// The sources there are.
-pub const SOURCES: [&str; 4] = ["ials", "neighbours", "popular", "trending"];
-
-/// What a filter's text says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FilterText<'a> {
-    /// Items the actor already interacted with.
-    Seen,
-    /// Items that are not available.
-    Available,
-    /// All but the best `limit` of each value of a categorical item field.
-    MaxPer {
-        /// The field.
-        field: &'a str,
-        /// How many of each value stay.
-        limit: usize,
-    },
-}
-
-/// Reads one filter; `Err` says what is wrong.
-pub fn parse_filter(text: &str) -> Result<FilterText<'_>, String> {
-    match text {
-        "seen" => return Ok(FilterText::Seen),
-        "available" => return Ok(FilterText::Available),
-        _ => {}
+    /// The surface as the pipeline is told about it.
+    ///
+    /// # Errors
+    /// The first word that is none, with the key it stands in.
+    pub fn spec(&self, name: &str) -> Result<SurfaceSpec, (&'static str, Invalid)> {
+        let sources = self.sources.iter().map(|word| SourceSpec::parse(word)).collect::<Result<Vec<_>, _>>();
+        let filters = self.filters.iter().map(|word| FilterSpec::parse(word)).collect::<Result<Vec<_>, _>>();
+        Ok(SurfaceSpec {
+            sources: sources.map_err(|invalid| ("sources", invalid))?,
+            filters: filters.map_err(|invalid| ("filters", invalid))?,
+            scorer: ScorerSpec::parse(&self.ranker).map_err(|invalid| ("ranker", invalid))?,
+            deadline: self.deadline.0,
+            limit: self.limit,
+            max_limit: self.max_limit,
+            ..SurfaceSpec::named(name)
+        })
     }
-    let per = text
-        .strip_prefix("max_per_")
-        .and_then(|rest| rest.strip_suffix(')'))
-        .and_then(|rest| rest.split_once('('));
-    match per {
-        Some((field, limit)) => match limit.trim().parse() {
-            Ok(limit) if limit > 0 => Ok(FilterText::MaxPer { field, limit }),
-            _ => Err(format!(
-                "`{text}` needs a number of at least 1 in its brackets, as in max_per_{field}(3)"
-            )),
-        },
-        None => Err(format!(
-            "unknown filter `{text}`; expected {} or max_per_FIELD(N)",
-            one_of(&["available", "seen"], text)
-        )),
+}
+
+impl Settings {
+    /// The surfaces, assembled; what [`Settings::contradictions`] accepts assembles.
+    ///
+    /// # Errors
+    /// The first surface that cannot be assembled.
+    pub fn surfaces(&self, schema: &Schema) -> Result<Vec<Surface>, Invalid> {
+        self.surfaces
+            .iter()
+            .map(|(name, surface)| {
+                let spec = surface.spec(name).map_err(|(_, invalid)| invalid)?;
+                Surface::assemble(&spec, schema)
+            })
+            .collect()
+    }
+
+    /// The models that the surfaces use, by name in the registry.
+    pub fn models(&self) -> Vec<String> {
+        let specs = self.surfaces.iter().filter_map(|(name, surface)| surface.spec(name).ok());
+        let mut names: Vec<String> = specs
+            .flat_map(|spec| {
+                let ranker = match spec.scorer {
+                    ScorerSpec::Model(name) => Some(name),
+                    ScorerSpec::Source => None,
+                };
+                let sources = spec.sources.into_iter().filter_map(|source| match source {
+                    SourceSpec::Model(name) => Some(name),
+                    _ => None,
+                });
+                sources.chain(ranker).map(|name| name.to_string()).collect::<Vec<_>>()
+            })
+            .collect();
+        names.sort_unstable();
+        names.dedup();
+        names
     }
 }
 
 pub(super) fn contradictions(settings: &Settings) -> Vec<(String, String)> {
+    let schema = settings.schema();
     let mut found = Vec::new();
     for (name, surface) in &settings.surfaces {
         let path = format!("surfaces.{name}");
-        let sources = format!("{path}.sources");
-        if surface.sources.is_empty() {
-            found.push((sources.clone(), format!("`{sources}` must name at least one source")));
-        }
-        for (index, source) in surface.sources.iter().enumerate() {
-            if !SOURCES.contains(&source.as_str()) {
-                found.push((
-                    sources.clone(),
-                    format!("unknown source `{source}` in `{path}`; expected {}", one_of(&SOURCES, source)),
-                ));
-            }
-            if surface.sources[..index].contains(source) {
-                found.push((sources.clone(), format!("`{path}` names the source `{source}` twice")));
-            }
-        }
-        for filter in &surface.filters {
-            let filters = format!("{path}.filters");
-            match parse_filter(filter) {
-                Err(problem) => found.push((filters, problem)),
-                Ok(FilterText::MaxPer { field, .. }) => match settings.items.fields.get(field) {
-                    Some(FieldType::Categorical) => {}
-                    Some(_) => found
-                        .push((filters, format!("`{filter}` needs a categorical field; `{field}` is not"))),
-                    None => {
-                        let categorical: Vec<&str> = settings
-                            .items
-                            .fields
-                            .iter()
-                            .filter(|(_, kind)| **kind == FieldType::Categorical)
-                            .map(|(name, _)| name.as_str())
-                            .collect();
-                        found.push((
-                            filters,
-                            format!(
-                                "`{filter}` speaks of an item field that is not declared; expected {}",
-                                one_of(&categorical, field)
-                            ),
-                        ));
-                    }
-                },
-                Ok(FilterText::Seen | FilterText::Available) => {}
+        match surface.spec(name) {
+            Err((key, invalid)) => found.push((format!("{path}.{key}"), sentence(&invalid))),
+            Ok(spec) => {
+                if let Err(invalid) = Surface::assemble(&spec, &schema) {
+                    found.push((format!("{path}.{}", invalid.field), sentence(&invalid)));
+                }
             }
         }
         if surface.deadline == Period::default() {
@@ -142,18 +131,32 @@ pub(super) fn contradictions(settings: &Settings) -> Vec<(String, String)> {
     found
 }
 
+fn sentence(invalid: &Invalid) -> String {
+    if invalid.value.is_empty() {
+        format!("expected {}", invalid.expected)
+    } else {
+        format!("`{}` cannot be used; expected {}", invalid.value, invalid.expected)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn filters_are_read_from_their_text() {
-        assert_eq!(parse_filter("seen"), Ok(FilterText::Seen));
-        assert_eq!(
-            parse_filter("max_per_category(3)"),
-            Ok(FilterText::MaxPer { field: "category", limit: 3 })
-        );
-        assert!(parse_filter("max_per_category(0)").is_err());
-        assert!(parse_filter("sen").unwrap_err().contains("expected seen or available"));
+    fn the_default_surfaces_are_sound_and_use_the_factorisation() {
+        let settings = Settings::default();
+        assert_eq!(contradictions(&settings), []);
+        assert_eq!(settings.models(), ["ials"]);
+    }
+
+    #[test]
+    fn a_wrong_word_is_shown_at_its_key() {
+        let mut settings = Settings::default();
+        let wrong = SurfaceSettings { filters: vec!["sen".to_owned()], ..SurfaceSettings::default() };
+        settings.surfaces.insert("home".to_owned(), wrong);
+        let found = contradictions(&settings);
+        assert_eq!(found[0].0, "surfaces.home.filters");
+        assert!(found[0].1.starts_with("`sen` cannot be used; expected seen"), "{found:?}");
     }
 }

@@ -1,5 +1,7 @@
 //! How models are trained.
 
+use headwater_models::ials::{IalsOptions, Solver};
+use headwater_training::TrainingOptions;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -27,29 +29,64 @@ pub struct IalsSettings {
     pub lambda: f32,
     /// How far the regularisation follows frequency: 0 the same for all, 1 in proportion.
     pub nu: f32,
+    /// Days in which the weight of an interaction halves, counted back from the newest; 0 weighs old and new alike.
+    pub half_life_days: f32,
+    /// Steps of the conjugate gradient per solve; 0 solves exactly.
+    pub steps: usize,
     /// Where the first vectors come from; the same log, settings and seed give the same model.
     pub seed: u64,
 }
 
 impl Default for IalsSettings {
     fn default() -> Self {
-        Self { factors: 64, iterations: 16, alpha0: 0.02, lambda: 0.005, nu: 1.0, seed: 1 }
+        let defaults = TrainingOptions::default();
+        let steps = match defaults.ials.solver {
+            Solver::ConjugateGradient { steps } => steps,
+            Solver::Cholesky => 0,
+        };
+        Self {
+            factors: defaults.ials.factors,
+            iterations: defaults.ials.iterations,
+            alpha0: defaults.ials.alpha0,
+            lambda: defaults.ials.lambda,
+            nu: defaults.ials.nu,
+            half_life_days: defaults.half_life_days.unwrap_or(0.0),
+            steps,
+            seed: defaults.ials.seed,
+        }
+    }
+}
+
+impl IalsSettings {
+    /// The same as the trainer is told.
+    pub fn options(&self) -> TrainingOptions {
+        TrainingOptions {
+            ials: IalsOptions {
+                factors: self.factors,
+                iterations: self.iterations,
+                alpha0: self.alpha0,
+                lambda: self.lambda,
+                nu: self.nu,
+                solver: match self.steps {
+                    0 => Solver::Cholesky,
+                    steps => Solver::ConjugateGradient { steps },
+                },
+                seed: self.seed,
+            },
+            half_life_days: (self.half_life_days > 0.0).then_some(self.half_life_days),
+        }
     }
 }
 
 pub(super) fn contradictions(settings: &Settings) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let ials = &settings.training.ials;
-    let mut need = |holds: bool, key: &str, rule: &str| {
-        if !holds {
-            let path = format!("training.ials.{key}");
-            found.push((path.clone(), format!("`{path}` must be {rule}")));
-        }
-    };
-    need((1..=4096).contains(&ials.factors), "factors", "between 1 and 4096");
-    need((1..=1_000).contains(&ials.iterations), "iterations", "between 1 and 1000");
-    need(ials.alpha0 >= 0.0 && ials.alpha0.is_finite(), "alpha0", "a finite number of at least 0");
-    need(ials.lambda > 0.0 && ials.lambda.is_finite(), "lambda", "a finite number above 0");
-    need((0.0..=1.0).contains(&ials.nu), "nu", "between 0 and 1");
+    if let Err(error) = ials.options().ials.validate() {
+        found.push(("training.ials".to_owned(), error.to_string()));
+    }
+    if !(ials.half_life_days.is_finite() && ials.half_life_days >= 0.0) {
+        let path = "training.ials.half_life_days";
+        found.push((path.to_owned(), format!("`{path}` must be a finite number of at least 0")));
+    }
     found
 }
