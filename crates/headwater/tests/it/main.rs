@@ -1,0 +1,8 @@
+//! The whole system from outside: the real binary, real sockets, real files.
+#![allow(clippy::unwrap_used, reason = "a helper of a test fails the test by panicking")]
+
+mod commands;
+mod import;
+mod serve;
+mod settings;
+mod support;
