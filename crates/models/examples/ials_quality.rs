@@ -99,6 +99,7 @@ fn main() {
     let cases: Vec<(f64, f64)> = held
         .par_iter()
         .enumerate()
+        .filter(|(_, held)| !held.is_empty())
         .filter_map(|(user, held)| {
             let row = matrix.row(user);
             let history: Vec<Past> = row.iter().map(|(row, weight)| Past { row, weight, age: 0.0 }).collect();

@@ -2,7 +2,8 @@
 
 use crate::error::ModelError;
 
-/// Options of a training run. The defaults are good ones for click-like data; `lambda` and `alpha0` are worth tuning.
+/// Options of a training run. The defaults suit click-like data; `alpha0` and `lambda` are worth tuning, and more
+/// factors bear more of both.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct IalsOptions {
     /// Length of the vectors, from 1 to 4096.
