@@ -50,7 +50,6 @@ struct Report<'a> {
 }
 
 pub(super) fn run(context: &Context, args: &ExportArgs) -> Result<(), Failure> {
-    let loaded = context.settings()?;
     let selection =
         Selection { since: args.since, until: args.until, types: args.types.iter().cloned().collect() };
     let reader = LogReader::open(&Layout::of(&context.data_dir).events)?;
@@ -89,7 +88,10 @@ pub(super) fn run(context: &Context, args: &ExportArgs) -> Result<(), Failure> {
                         .wrap_err_with(|| format!("cannot write {}", path.display()))?;
                     exported
                 }
-                Format::Parquet => export::table(&reader, &selection, &loaded.settings.schema(), file)?,
+                Format::Parquet => {
+                    let schema = context.settings()?.settings.schema();
+                    export::table(&reader, &selection, &schema, file)?
+                }
             }
         }
     };

@@ -26,14 +26,10 @@ pub use failure::{Failure, usage};
 
 /// Runs a command line and says how it went: 0 it worked, 1 it failed, 2 it was asked wrongly.
 pub fn run(args: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> ExitCode {
-    let arguments = match Arguments::try_parse_from(args) {
+    let args: Vec<OsString> = args.into_iter().map(Into::into).collect();
+    let arguments = match Arguments::try_parse_from(&args) {
         Ok(arguments) => arguments,
-        Err(error) => {
-            let bad = error.use_stderr();
-            // Nothing can be done about a closed terminal.
-            let _ = error.print();
-            return ExitCode::from(if bad { 2 } else { 0 });
-        }
+        Err(error) => return misread(&error, args.iter().any(|arg| arg == "--json")),
     };
     let Arguments { global, command } = arguments;
     logging::start(&global);
@@ -43,6 +39,19 @@ pub fn run(args: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> ExitC
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(json),
     }
+}
+
+/// Says what clap has to say: help and version on standard output, mistakes on standard error, and with `json` as the
+/// one document that scripts wait for.
+fn misread(error: &clap::Error, json: bool) -> ExitCode {
+    if error.use_stderr() && json {
+        let text = error.render().to_string();
+        let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+        return usage(message, "see --help").report(true);
+    }
+    // Nothing can be done about a closed terminal.
+    let _ = error.print();
+    ExitCode::from(if error.use_stderr() { 2 } else { 0 })
 }
 
 fn dispatch(context: &Context, command: Command) -> Result<(), Failure> {

@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use super::context::Context;
 use super::failure::{Failure, failed};
 use crate::clock::Stopwatch;
-use crate::interrupt;
+use crate::interrupt::Signals;
 use crate::output::thousands;
 use crate::platform::{Platform, PlatformOptions};
 
@@ -86,16 +86,14 @@ pub(super) fn run(context: &Context, args: &ServeArgs) -> Result<(), Failure> {
     }
     let app = Arc::clone(&platform.app);
     let served = runtime.block_on(async {
-        // The handlers stand before anybody is told that the server is up: a signal right after must not kill it.
-        let stop = tokio::spawn(interrupt::signalled());
-        tokio::task::yield_now().await;
+        // Before anybody is told that the server is up: a signal right after must not kill it.
+        let mut signals = Signals::catch().into_diagnostic().wrap_err("cannot catch signals")?;
         context.output.result(&started, || format!("Headwater listens on {}", started.url))?;
         if let Some(file) = &args.port_file {
             write_port(file, port)?;
         }
         let stop = async {
-            // A task that panicked stops the server just as well.
-            let _ = stop.await;
+            signals.next().await;
             tracing::info!("stopping: no new connections, requests under way finish");
         };
         headwater_server::serve(listener, app, stop).await.into_diagnostic()

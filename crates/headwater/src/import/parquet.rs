@@ -38,8 +38,8 @@ pub fn read(path: &Path, options: &TableOptions, feed: &mut Feed) -> Result<(), 
         let row = row.map_err(unreadable)?;
         // Exact enough for a bar: the rows of one file are alike.
         feed.reached(bytes * number / rows);
-        let columns: Vec<Field> = row.clone().into_columns().into_iter().map(|(_, field)| field).collect();
-        let lists: Vec<Option<String>> = columns.iter().map(list_text).collect();
+        let columns: Vec<&Field> = row.get_column_iter().map(|(_, field)| field).collect();
+        let lists: Vec<Option<String>> = columns.iter().copied().map(list_text).collect();
         let cell = |column: usize| match (columns.get(column), lists.get(column)) {
             (_, Some(Some(list))) => Cell::text(list),
             (Some(field), _) => cell(field),

@@ -9,6 +9,8 @@ fn bad_usage_ends_with_2_and_help_with_0() {
     let site = Site::new();
     assert_eq!(site.run(&["imprt"]).status.code(), Some(2));
     assert_eq!(site.run(&["models"]).status.code(), Some(2));
+    let error = site.fails(&["models", "promote"], 2);
+    assert_eq!(error["code"], "usage");
     let help = site.run(&["--help"]);
     assert_eq!(help.status.code(), Some(0));
     for command in ["init", "check", "serve", "import", "export", "train", "evaluate", "models", "keys"] {
