@@ -35,7 +35,7 @@ pub struct Observation {
     pub time: Timestamp,
 }
 
-/// How cases are held out; fixed by the preset (see `docs/evaluation.md` for the exact rules).
+/// How cases are held out; fixed by the preset (each variant's module has the exact rules).
 #[derive(Clone, Debug, PartialEq)]
 pub enum Protocol {
     /// The test items of each user are given by a file.

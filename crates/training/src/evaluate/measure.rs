@@ -2,7 +2,7 @@
 
 use headwater_models::metrics::{Coverage, Judged, auc};
 use headwater_models::{Query, Row};
-use headwater_stats::bootstrap::{Resampling, mean_intervals};
+use headwater_stats::bootstrap::{Resampling, mean_intervals, paired_difference};
 use rayon::prelude::*;
 
 use super::report::{Estimate, Metrics};
@@ -12,13 +12,17 @@ use crate::fit::Fitted;
 /// Name and value of the metrics of one list at one cut.
 const PER_CUT: [&str; 6] = ["recall", "precision", "hit_rate", "ndcg", "map", "mrr"];
 
+/// Cases that have an AUC at most, spread evenly: it takes the scores of the whole catalogue, which for every user of
+/// a large data set would take longer than training.
+const AUC_CASES: usize = 2_000;
+
 /// One value per metric and case, before they are averaged.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Measured {
     at: Vec<usize>,
     /// `columns[cut * PER_CUT.len() + metric][case]`.
     columns: Vec<Vec<f64>>,
-    /// Of the cases that have one; empty where the model cannot score single items.
+    /// Of at most [`AUC_CASES`] cases; empty where the model cannot score single items.
     auc: Vec<f64>,
     /// Share of the catalogue shown at each cut.
     coverage: Vec<f64>,
@@ -34,13 +38,16 @@ struct Outcome {
 /// Measures a model on cases of a split, in parallel; the result does not depend on the number of threads.
 pub fn measure(fitted: &Fitted, split: &Split, cases: &[Case], at: &[usize]) -> Measured {
     let longest = at.iter().copied().max().unwrap_or(0);
+    let stride = cases.len().div_ceil(AUC_CASES).max(1);
     let outcomes: Vec<Outcome> = cases
         .par_iter()
-        .filter_map(|case| {
+        .enumerate()
+        .filter_map(|(number, case)| {
             let ranked = rank(fitted, split, case, longest);
             let judged = Judged::new(&ranked, &case.relevant)?;
             let values = at.iter().flat_map(|&k| at_cut(&judged, k)).collect();
-            Some(Outcome { values, auc: area(fitted, split, case), ranked })
+            let auc = if number.is_multiple_of(stride) { area(fitted, split, case) } else { None };
+            Some(Outcome { values, auc, ranked })
         })
         .collect();
     let columns = (0..at.len() * PER_CUT.len())
@@ -103,19 +110,19 @@ pub(super) fn rank(fitted: &Fitted, split: &Split, case: &Case, limit: usize) ->
 /// Area under the ROC curve over all candidates.
 fn area(fitted: &Fitted, split: &Split, case: &Case) -> Option<f64> {
     let model = fitted.score()?;
-    let excluded = excluded(split, case);
-    let rows: Vec<Row> =
-        (0..split.catalogue as Row).filter(|row| excluded.binary_search(row).is_err()).collect();
+    let mut candidate = vec![true; split.catalogue];
+    for row in excluded(split, case) {
+        candidate[row as usize] = false;
+    }
+    let rows: Vec<Row> = (0..split.catalogue as Row).filter(|row| candidate[*row as usize]).collect();
     let mut scores = vec![f32::NEG_INFINITY; rows.len()];
-    let query = Query { history: &case.history, item: None };
-    model.score(&query, &rows, &mut scores);
-    let is_relevant = |row: &Row| case.relevant.binary_search(row).is_ok();
-    let of = |relevant: bool| {
-        let matching = rows.iter().zip(&scores).filter(move |(row, _)| is_relevant(row) == relevant);
-        matching.map(|(_, score)| *score)
-    };
-    let positives: Vec<f32> = of(true).collect();
-    auc(&positives, of(false))
+    model.score(&Query { history: &case.history, item: None }, &rows, &mut scores);
+    let (mut positives, mut negatives) = (Vec::new(), Vec::with_capacity(rows.len()));
+    for (row, score) in rows.iter().zip(scores) {
+        let side = if case.relevant.binary_search(row).is_ok() { &mut positives } else { &mut negatives };
+        side.push(score);
+    }
+    auc(&positives, negatives)
 }
 
 impl Measured {
@@ -139,6 +146,28 @@ impl Measured {
         Some(&self.columns[cut * PER_CUT.len() + metric])
     }
 
+    /// Mean differences to another model on the same cases, with their 95 % intervals: what both find easy or hard
+    /// drops out, so they are narrower than the intervals of the two means.
+    ///
+    /// # Panics
+    /// Where the two were measured on different cases or at different cuts.
+    pub fn difference(&self, other: &Self, seed: u64) -> Metrics {
+        assert_eq!(self.at, other.at, "differences are between the same cuts");
+        let resampling = Resampling { seed, ..Resampling::default() };
+        let mut metrics = Metrics::new();
+        for ((name, mine), theirs) in self.names().zip(&self.columns).zip(&other.columns) {
+            if let Some(interval) = paired_difference(mine, theirs, &resampling) {
+                metrics.insert(name, interval.into());
+            }
+        }
+        metrics
+    }
+
+    /// The name of each column.
+    fn names(&self) -> impl Iterator<Item = String> + '_ {
+        self.at.iter().flat_map(|k| PER_CUT.map(|name| format!("{name}@{k}")))
+    }
+
     /// Means with their 95 % intervals. Coverage is a count over the whole run, not a mean over cases: its interval
     /// is the value itself.
     pub fn metrics(&self, seed: u64) -> Metrics {
@@ -146,8 +175,7 @@ impl Measured {
         let mut metrics = Metrics::new();
         let columns: Vec<&[f64]> = self.columns.iter().map(Vec::as_slice).collect();
         if let Some(intervals) = mean_intervals(&columns, &resampling) {
-            let names = self.at.iter().flat_map(|k| PER_CUT.map(|name| format!("{name}@{k}")));
-            metrics.extend(names.zip(intervals.into_iter().map(Estimate::from)));
+            metrics.extend(self.names().zip(intervals.into_iter().map(Estimate::from)));
         }
         if let Some(intervals) = mean_intervals(&[&self.auc], &resampling) {
             metrics.insert("auc".to_owned(), intervals[0].into());

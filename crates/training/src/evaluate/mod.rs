@@ -100,10 +100,10 @@ pub fn evaluate(
     let fitted = fit(kind, &split, &training, &mut |at| progress(Phase::Training(at)))?;
     let train_seconds = started.elapsed().as_secs_f64();
     progress(Phase::Scoring { cases: split.cases.len() });
-    let metrics = measure(&fitted, &split, &split.cases, &options.at).metrics(options.seed);
+    let measured = measure(&fitted, &split, &split.cases, &options.at);
     let peak_memory_bytes = peak_memory_bytes();
     let popular = fit(ModelKind::Popular, &split, &training, &mut |_| {})?;
-    let beside = measure(&popular, &split, &split.cases, &options.at).metrics(options.seed);
+    let beside = measure(&popular, &split, &split.cases, &options.at);
     let cold = (!split.cold.is_empty()).then(|| report::Cold {
         users: split.cold.len(),
         popular: measure(&popular, &split, &split.cold, &options.at).metrics(options.seed),
@@ -116,8 +116,9 @@ pub fn evaluate(
         cases: split.cases.len(),
         train_seconds,
         peak_memory_bytes,
-        metrics,
-        beside: [("popular".to_owned(), beside)].into(),
+        metrics: measured.metrics(options.seed),
+        beside: [("popular".to_owned(), beside.metrics(options.seed))].into(),
+        difference: [("popular".to_owned(), measured.difference(&beside, options.seed))].into(),
         cold,
         options: if kind.is_trained() { training.to_map() } else { Default::default() },
         validation,

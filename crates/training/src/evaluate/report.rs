@@ -47,6 +47,8 @@ pub struct Evaluation {
     pub metrics: Metrics,
     /// Results of baselines on the same cases; `popular` always.
     pub beside: BTreeMap<String, Metrics>,
+    /// Mean differences to those baselines, case by case.
+    pub difference: BTreeMap<String, Metrics>,
     /// Cases without a history, if there are any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cold: Option<Cold>,

@@ -22,7 +22,11 @@ fn run(kind: ModelKind, dataset: &Dataset, options: &EvaluateOptions) -> Evaluat
 fn a_personal_model_beats_popularity_where_tastes_differ() {
     let report = run(ModelKind::Ials, &two_tastes(), &options(&[]));
     let of = |metrics: &Metrics| metrics["ndcg@10"];
-    assert!(of(&report.metrics).low > of(&report.beside["popular"]).high, "{report:?}");
+    let (mine, popular) = (of(&report.metrics), of(&report.beside["popular"]));
+    assert!(mine.low > popular.high, "{report:?}");
+    let difference = of(&report.difference["popular"]);
+    assert!((difference.value - (mine.value - popular.value)).abs() < 1e-12);
+    assert!(difference.low > 0.0);
     assert_eq!((report.split.as_str(), report.users, report.items), ("time", 60, 40));
     assert!(report.validation.is_some());
 }

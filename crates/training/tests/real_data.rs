@@ -1,0 +1,78 @@
+//! The presets and the quality of iALS on real data, whose folder `HEADWATER_DATA` names.
+//!
+//! `HEADWATER_DATA=DIR cargo test --release -p headwater-training --test real_data -- --ignored`
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use headwater_base::Fact;
+use headwater_training::evaluate::{Estimate, Metrics};
+use headwater_training::presets::{self, Preset, Record};
+use headwater_training::{Dataset, EvaluateOptions, Evaluation, ModelKind, evaluate};
+
+fn data(name: &str) -> PathBuf {
+    let folder =
+        std::env::var_os("HEADWATER_DATA").expect("HEADWATER_DATA names the folder of the data sets");
+    PathBuf::from(folder).join(name)
+}
+
+/// Interactions, metadata events, refused and left-out lines.
+fn counts(preset: Preset, name: &str) -> [usize; 4] {
+    let mut counts = [0; 4];
+    let schema = preset.schema();
+    presets::read(preset, &data(name), &mut |record, _| {
+        let slot = match &record {
+            Record::Event(event) => {
+                schema.validate(event).unwrap();
+                usize::from(!matches!(event.fact, Fact::Interaction(_)))
+            }
+            Record::Refused(_) => 2,
+            Record::LeftOut(_) => 3,
+        };
+        counts[slot] += 1;
+        ControlFlow::Continue(())
+    })
+    .unwrap();
+    counts
+}
+
+fn run(preset: Preset, name: &str, settings: &[&str]) -> Evaluation {
+    let dataset = Dataset::from_preset(preset, &data(name), &mut |_| {}).unwrap();
+    let mut options = EvaluateOptions { validate: false, ..EvaluateOptions::default() };
+    options.training.set_all(settings).unwrap();
+    evaluate(ModelKind::Ials, &dataset, &options, &mut |_| {}).unwrap()
+}
+
+fn ndcg_at_10(metrics: &Metrics) -> Estimate {
+    metrics["ndcg@10"]
+}
+
+#[test]
+#[ignore = "needs the real data sets: set HEADWATER_DATA"]
+fn every_line_of_the_presets_is_accounted_for() {
+    assert_eq!(counts(Preset::Movielens, "ml-100k"), [100_000, 1_682 + 943, 0, 0]);
+    assert_eq!(counts(Preset::Split, "gowalla"), [810_128, 0, 0, 0]);
+    assert_eq!(counts(Preset::Sequence, "ml-1m-seq"), [999_611, 0, 0, 0]);
+    let [interactions, _, refused, left_out] = counts(Preset::OnlineRetail, "online-retail");
+    assert_eq!((interactions, refused, left_out), (541_909 - 10_624, 0, 10_624));
+    let [clicks, metadata, refused, _] = counts(Preset::Sessions, "diginetica");
+    assert!(clicks > 2 * 186_670);
+    assert_eq!((metadata, refused), (0, 0));
+}
+
+#[test]
+#[ignore = "needs the real data sets and minutes: set HEADWATER_DATA"]
+fn gowalla_reaches_what_the_model_is_known_for() {
+    let report = run(Preset::Split, "gowalla", &["factors=128"]);
+    assert_eq!((report.cases, report.items), (29_858, 40_981));
+    let (recall, ndcg) = (report.metrics["recall@20"].value, report.metrics["ndcg@20"].value);
+    assert!(recall >= 0.163 && ndcg >= 0.140, "recall@20 {recall}, ndcg@20 {ndcg}");
+}
+
+#[test]
+#[ignore = "needs the real data sets and minutes: set HEADWATER_DATA"]
+fn a_shop_by_time_is_far_better_served_than_by_popularity() {
+    let report = run(Preset::OnlineRetail, "online-retail", &[]);
+    let (mine, popular) = (ndcg_at_10(&report.metrics), ndcg_at_10(&report.beside["popular"]));
+    assert!(mine.low > popular.high, "{mine:?} beside {popular:?}");
+}
