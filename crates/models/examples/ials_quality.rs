@@ -6,7 +6,7 @@
 //! ```
 //!
 //! `validate` never opens test.txt: it hides a fifth of the training items of every fourth user, by a seeded draw, and
-//! scores those; `time` trains only. The defaults of `IalsOptions` were chosen with it.
+//! scores those; `time` scores nobody and prints what a request costs. The defaults of `IalsOptions` were chosen with it.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -17,7 +17,7 @@
 use std::time::Instant;
 
 use headwater_base::random::seeded;
-use headwater_models::ials::{IalsOptions, Solver, train};
+use headwater_models::ials::{Ials, IalsOptions, Solver, train};
 use headwater_models::matrix::Csr;
 use headwater_models::metrics::Judged;
 use headwater_models::{Past, Query, Retrieve, Row};
@@ -51,6 +51,26 @@ fn hide(train: &mut [Vec<u32>]) -> Vec<Vec<u32>> {
         hidden.push(held);
     }
     hidden
+}
+
+/// Least and median time of folding in a history of 50 items and of searching all items, on one thread.
+fn latencies(model: &Ials, items: usize) {
+    let past = |k: usize| Past { row: (k * 7919 % items) as Row, weight: 1.0, age: 0.0 };
+    let mut times = [Vec::new(), Vec::new()];
+    for round in 0..400 {
+        let history: Vec<Past> = (round * 50..round * 50 + 50).map(past).collect();
+        let before = Instant::now();
+        let user = model.fold_in_user(&history).unwrap();
+        times[0].push(before.elapsed().as_secs_f64() * 1e6);
+        let before = Instant::now();
+        let found = model.index().search(&user, 100, &|_: Row| true);
+        times[1].push(before.elapsed().as_secs_f64() * 1e6);
+        assert_eq!(found.len(), 100.min(items));
+    }
+    for (name, mut times) in ["fold-in of 50 items", "search for 100 items"].into_iter().zip(times) {
+        times.sort_by(f64::total_cmp);
+        println!("{name}: {:.0} us (least {:.0})", times[200], times[0]);
+    }
 }
 
 fn main() {
@@ -95,6 +115,9 @@ fn main() {
         before = Instant::now();
     })
     .unwrap();
+    if arguments[1] == "time" {
+        latencies(&model, items);
+    }
     let before = Instant::now();
     let cases: Vec<(f64, f64)> = held
         .par_iter()
