@@ -23,7 +23,7 @@ fn counts(preset: Preset, name: &str) -> [usize; 4] {
     presets::read(preset, &data(name), &mut |record, _| {
         let slot = match &record {
             Record::Event(event) => {
-                schema.validate(event).unwrap();
+                schema.validate(event).expect("events keep the schema of their preset");
                 usize::from(!matches!(event.fact, Fact::Interaction(_)))
             }
             Record::Refused(_) => 2,
@@ -32,15 +32,15 @@ fn counts(preset: Preset, name: &str) -> [usize; 4] {
         counts[slot] += 1;
         ControlFlow::Continue(())
     })
-    .unwrap();
+    .expect("the data set is in HEADWATER_DATA");
     counts
 }
 
 fn run(preset: Preset, name: &str, settings: &[&str]) -> Evaluation {
-    let dataset = Dataset::from_preset(preset, &data(name), &mut |_| {}).unwrap();
+    let dataset = Dataset::from_preset(preset, &data(name), &mut |_| {}).expect("the data set reads");
     let mut options = EvaluateOptions { validate: false, ..EvaluateOptions::default() };
-    options.training.set_all(settings).unwrap();
-    evaluate(ModelKind::Ials, &dataset, &options, &mut |_| {}).unwrap()
+    options.training.set_all(settings).expect("the settings read");
+    evaluate(ModelKind::Ials, &dataset, &options, &mut |_| {}).expect("the data set suffices")
 }
 
 fn ndcg_at_10(metrics: &Metrics) -> Estimate {
