@@ -87,8 +87,7 @@ impl Table {
         };
         let numeric = |column: usize| {
             let mut cells = self.rows.iter().filter_map(|row| row.get(column)).peekable();
-            cells.peek().is_some()
-                && cells.all(|cell| cell.starts_with(|c: char| c.is_ascii_digit() || c == '-'))
+            cells.peek().is_some() && cells.all(|cell| cell.replace(',', "").parse::<f64>().is_ok())
         };
         let layout: Vec<(usize, bool)> =
             (0..columns).map(|column| (width(column), numeric(column))).collect();
@@ -129,10 +128,13 @@ mod tests {
 
     #[test]
     fn numbers_stand_to_the_right_and_words_to_the_left() {
-        let mut table = Table::new(["name", "events"]);
-        table.row(["a".to_owned(), "5".to_owned()]);
-        table.row(["longer".to_owned(), "1,200".to_owned()]);
-        assert_eq!(table.render(), "name    events\na            5\nlonger   1,200\n");
+        let mut table = Table::new(["name", "events", "day"]);
+        table.row(["a".to_owned(), "5".to_owned(), "2026-11-24".to_owned()]);
+        table.row(["longer".to_owned(), "1,200".to_owned(), "today".to_owned()]);
+        assert_eq!(
+            table.render(),
+            "name    events  day\na            5  2026-11-24\nlonger   1,200  today\n"
+        );
     }
 
     #[test]

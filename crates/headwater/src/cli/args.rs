@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 /// Real-time recommendations: events in, answers that already know the last event out.
 #[derive(Debug, Parser)]
-#[command(name = "headwater", version, about, max_term_width = 100, propagate_version = true)]
+#[command(name = "headwater", version, max_term_width = 100, propagate_version = true)]
 pub struct Arguments {
     /// Flags of every command.
     #[command(flatten)]
@@ -16,12 +16,16 @@ pub struct Arguments {
     pub command: Command,
 }
 
+/// Heading of the flags that every command takes, so that a command's own come first.
+const EVERYWHERE: &str = "Options of every command";
+
 /// Flags of every command.
 #[derive(Clone, Debug, Args)]
 pub struct GlobalArgs {
     /// Folder that holds the log, views, models and keys.
     #[arg(
         long,
+        help_heading = EVERYWHERE,
         global = true,
         value_name = "DIR",
         env = "HEADWATER_DATA_DIR",
@@ -29,16 +33,16 @@ pub struct GlobalArgs {
     )]
     pub data_dir: PathBuf,
     /// Settings file [default: headwater.toml in the data folder, else in the current folder].
-    #[arg(long, global = true, value_name = "FILE", env = "HEADWATER_SETTINGS")]
+    #[arg(long, help_heading = EVERYWHERE, global = true, value_name = "FILE", env = "HEADWATER_SETTINGS")]
     pub settings: Option<PathBuf>,
     /// Print exactly one JSON document on standard output, and nothing else there.
-    #[arg(long, global = true)]
+    #[arg(long, help_heading = EVERYWHERE, global = true)]
     pub json: bool,
     /// No progress and no notes on standard error.
-    #[arg(long, short, global = true)]
+    #[arg(long, short, help_heading = EVERYWHERE, global = true)]
     pub quiet: bool,
     /// What is logged on standard error: error, warn, info, debug, trace, or a filter such as `headwater_log=debug`.
-    #[arg(long, global = true, value_name = "FILTER", env = "HEADWATER_LOG", default_value = "info")]
+    #[arg(long, help_heading = EVERYWHERE, global = true, value_name = "FILTER", env = "HEADWATER_LOG", default_value = "info")]
     pub log: String,
 }
 
