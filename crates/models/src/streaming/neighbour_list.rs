@@ -102,7 +102,7 @@ impl NeighbourList {
 
     fn push(&mut self, row: Row, weight: f32, limit: usize) {
         if self.rows.len() == self.rows.capacity() {
-            let more = self.rows.len().clamp(2, limit - self.rows.len());
+            let more = self.rows.len().max(2).min(limit - self.rows.len());
             self.rows.reserve_exact(more);
             self.weights.reserve_exact(more);
         }

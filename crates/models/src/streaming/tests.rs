@@ -220,3 +220,14 @@ fn co_visitation_of_two_halves_by_user_merges() {
         }
     }
 }
+
+/// A list read back has no room to spare; with one place left below the limit, growing it panicked.
+#[test]
+fn a_list_read_back_one_short_of_its_limit_takes_another_neighbour() {
+    let limit = 4;
+    let mut list = NeighbourList::from_parts(vec![1, 2, 3], vec![1.0; 3], 3.0, 0).unwrap();
+    list.add(9, 0.5, limit);
+    assert_eq!(list.rows(), [1, 2, 3, 9]);
+    list.add(7, 1.0, limit);
+    assert_eq!(list.rows(), [1, 2, 3, 7]);
+}
