@@ -112,6 +112,7 @@ impl Feed {
         event: Result<Event, Invalid>,
         text: impl FnOnce() -> String,
     ) -> Result<(), ImportError> {
+        self.go_on()?;
         match event.and_then(|event| self.schema.validate(&event).map(|()| event)) {
             Ok(event) => {
                 self.batch.push(event);
@@ -155,6 +156,11 @@ impl Feed {
         self.flush()
     }
 
+    /// Looks at every row, so that a reader stops soon; what it read before is still sent.
+    fn go_on(&self) -> Result<(), ImportError> {
+        if self.stop.load(Ordering::Relaxed) { Err(ImportError::Interrupted) } else { Ok(()) }
+    }
+
     fn flush(&mut self) -> Result<(), ImportError> {
         self.received = self.clock.now();
         if self.batch.is_empty() {
@@ -165,9 +171,6 @@ impl Feed {
     }
 
     fn send(&self, parcel: Parcel) -> Result<(), ImportError> {
-        if self.stop.load(Ordering::Relaxed) {
-            return Err(ImportError::Interrupted);
-        }
         // The writer only goes away after an error of its own, which is the one reported.
         self.sender.send(parcel).map_err(|_| ImportError::Interrupted)
     }

@@ -1,5 +1,8 @@
 //! Importing each format, and taking it out again.
 
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Command, Stdio};
+
 use serde_json::{Value, json};
 
 use crate::support::{Site, exported};
@@ -164,4 +167,44 @@ fn a_preset_brings_its_own_settings_where_there_are_none() {
     other.write("sequence.txt", &sequence);
     let error = other.fails(&["import", "sequence.txt", "--preset", "sequence"], 1);
     assert_eq!(error["code"], "settings_lack");
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_import_keeps_what_it_read() {
+    let site = Site::of("shop");
+    let pipe = site.path("events.jsonl");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let mut command = site.command(&["import", pipe.to_str().unwrap(), "--json"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // Opening waits for the reader, which is there once signals are caught.
+    let mut writer = std::fs::OpenOptions::new().write(true).open(&pipe).unwrap();
+    let lines = |from: usize| -> String {
+        let line = |n: usize| {
+            json!({ "id": format!("e{n}"), "type": "view", "user": "u1", "item": "i1" }).to_string() + "\n"
+        };
+        (from..from + 5_000).map(line).collect()
+    };
+    writer.write_all(lines(0).as_bytes()).unwrap();
+    let interrupted = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(interrupted.success());
+    let mut log = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("stopping") {
+        line.clear();
+        assert_ne!(log.read_line(&mut line).unwrap(), 0, "the import ended without noticing the signal");
+    }
+    // The reader may be gone before it has all of them.
+    let _ = writer.write_all(lines(5_000).as_bytes());
+    drop(writer);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(document["error"]["code"], "interrupted");
+    let stored = exported(&site, &site.path("headwater-data")).len();
+    assert!(stored <= 5_000, "{stored}");
+
+    std::fs::remove_file(&pipe).unwrap();
+    let again = import(&site, "events.jsonl", &(lines(0) + &lines(5_000)), &[]);
+    assert_eq!((&again["events"], &again["duplicates"]), (&json!(10_000 - stored), &json!(stored)));
 }
