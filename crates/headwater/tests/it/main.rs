@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a helper of a test fails the test by panicking")]
 
 mod commands;
+mod crash;
 mod import;
 mod serve;
 mod settings;
