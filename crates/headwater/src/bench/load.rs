@@ -91,31 +91,61 @@ async fn drive<S: Source>(
     }
 }
 
-/// Sends at a steady rate on one connection until `stop` is set, whatever the replies take; what falls behind is
-/// sent as soon as it can be, and its latency counts from when it was due.
+/// Sends at a steady rate, dealt out over a connection per source, until `stop` is set, whatever the replies take. What
+/// falls behind is sent as soon as it can be, and its latency counts from when it was due.
 pub async fn open_loop<S: Source>(
     address: SocketAddr,
-    mut source: S,
+    sources: Vec<S>,
     per_second: f64,
+    stop: Arc<AtomicBool>,
+) -> Result<Run, BenchError> {
+    let mut tasks = JoinSet::new();
+    let watch = Stopwatch::start();
+    let step = Duration::from_secs_f64(1.0 / per_second);
+    let of = sources.len() as u32;
+    for (number, source) in (0..).zip(sources) {
+        let due = Due { watch, first: step * number, step: step * of };
+        tasks.spawn(send_when_due(address, source, due, Arc::clone(&stop)));
+    }
+    let mut total = Run::default();
+    while let Some(joined) = tasks.join_next().await {
+        let run = joined.map_err(|error| BenchError::Answer(error.to_string()))??;
+        total.units += run.units;
+        total.latencies.merge(&run.latencies);
+    }
+    Ok(total)
+}
+
+/// When the requests of one connection are due.
+#[derive(Clone, Copy, Debug)]
+struct Due {
+    watch: Stopwatch,
+    first: Duration,
+    step: Duration,
+}
+
+async fn send_when_due<S: Source>(
+    address: SocketAddr,
+    mut source: S,
+    due: Due,
     stop: Arc<AtomicBool>,
 ) -> Result<Run, BenchError> {
     let mut connection = Connection::open(address).await?;
     let mut run = Run::default();
     let mut request = Vec::new();
-    let watch = Stopwatch::start();
-    for number in 0_u64.. {
-        let due = Duration::from_secs_f64(number as f64 / per_second);
-        if let Some(early) = due.checked_sub(watch.elapsed()) {
+    let mut next = due.first;
+    loop {
+        if let Some(early) = next.checked_sub(due.watch.elapsed()) {
             tokio::time::sleep(early).await;
         }
         if stop.load(Ordering::Relaxed) {
-            break;
+            return Ok(run);
         }
         source.prepare(&mut request);
         run.units += source.take(connection.send(&request).await?.ok()?)?;
-        run.latencies.record(watch.elapsed().saturating_sub(due));
+        run.latencies.record(due.watch.elapsed().saturating_sub(next));
+        next += due.step;
     }
-    Ok(run)
 }
 
 /// A runtime on the calling thread only: the generator competes with the server for as little as possible.

@@ -197,9 +197,9 @@ mod tests {
     fn the_table_sets_the_peer_beside_us() {
         assert_eq!(
             report().to_string(),
-            "serve                                        headwater  gorse 0.5.9\n\
-             answers_per_second  3,120 1/s (3,100 1/s to 3,500 1/s)    1,600 1/s\n\
-             resident_bytes                               100.0 MiB            -\n\
+            "serve               headwater                           gorse 0.5.9\n\
+             answers_per_second  3,120 1/s (3,100 1/s to 3,500 1/s)  1,600 1/s\n\
+             resident_bytes      100.0 MiB                           -\n\
              16 connections\n"
         );
     }

@@ -49,6 +49,8 @@ pub struct GlobalArgs {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Measure this machine: training, ingest, answers, freshness, import.
+    Bench(super::bench::BenchArgs),
     /// Write a settings file to start from.
     Init(super::init::InitArgs),
     /// Check the settings and print what is in effect.

@@ -1,6 +1,7 @@
 //! The command line: what was typed ([`args`]) becomes a [`Context`], a command runs, the exit code says how it went.
 
 pub mod args;
+pub mod bench;
 pub mod check;
 pub mod context;
 pub mod evaluate;
@@ -56,6 +57,7 @@ fn misread(error: &clap::Error, json: bool) -> ExitCode {
 
 fn dispatch(context: &Context, command: Command) -> Result<(), Failure> {
     match command {
+        Command::Bench(args) => bench::run(context, &args),
         Command::Init(args) => init::run(context, &args),
         Command::Check(args) => check::run(context, &args),
         Command::Serve(args) => serve::run(context, &args),
