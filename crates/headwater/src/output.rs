@@ -23,6 +23,11 @@ impl Output {
         self.json
     }
 
+    /// Whether nobody wants to hear of progress.
+    pub fn is_quiet(self) -> bool {
+        self.quiet
+    }
+
     /// Whether progress should be drawn: standard error is a terminal and nobody asked for silence.
     pub fn shows_progress(self) -> bool {
         !self.quiet && std::io::stderr().is_terminal()

@@ -22,16 +22,9 @@ const EVERYWHERE: &str = "Options of every command";
 /// Flags of every command.
 #[derive(Clone, Debug, Args)]
 pub struct GlobalArgs {
-    /// Folder that holds the log, views, models and keys.
-    #[arg(
-        long,
-        help_heading = EVERYWHERE,
-        global = true,
-        value_name = "DIR",
-        env = "HEADWATER_DATA_DIR",
-        default_value = "headwater-data"
-    )]
-    pub data_dir: PathBuf,
+    /// Folder that holds the log, views, models and keys [default: headwater-data; `demo`: a temporary one].
+    #[arg(long, help_heading = EVERYWHERE, global = true, value_name = "DIR", env = "HEADWATER_DATA_DIR")]
+    pub data_dir: Option<PathBuf>,
     /// Settings file [default: headwater.toml in the data folder, else in the current folder].
     #[arg(long, help_heading = EVERYWHERE, global = true, value_name = "FILE", env = "HEADWATER_SETTINGS")]
     pub settings: Option<PathBuf>,
@@ -41,14 +34,17 @@ pub struct GlobalArgs {
     /// No progress and no notes on standard error.
     #[arg(long, short, help_heading = EVERYWHERE, global = true)]
     pub quiet: bool,
-    /// What is logged on standard error: error, warn, info, debug, trace, or a filter such as `headwater_log=debug`.
-    #[arg(long, help_heading = EVERYWHERE, global = true, value_name = "FILTER", env = "HEADWATER_LOG", default_value = "info")]
-    pub log: String,
+    /// What is logged on standard error: error, warn, info, debug, trace, or a filter such as `headwater_log=debug`
+    /// [default: info; `demo` and `bench`: warn].
+    #[arg(long, help_heading = EVERYWHERE, global = true, value_name = "FILTER", env = "HEADWATER_LOG")]
+    pub log: Option<String>,
 }
 
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Show the whole platform at work, with a simulated population or with real interactions replayed.
+    Demo(super::demo::DemoArgs),
     /// Measure this machine: training, ingest, answers, freshness, import.
     Bench(super::bench::BenchArgs),
     /// Write a settings file to start from.
@@ -69,6 +65,16 @@ pub enum Command {
     Models(super::models::ModelsArgs),
     /// Who may call, and what for.
     Keys(super::keys::KeysArgs),
+}
+
+impl Command {
+    /// What is logged where nothing is said: what draws a live view is not written over.
+    pub fn default_log(&self) -> &'static str {
+        match self {
+            Self::Demo(_) | Self::Bench(_) => "warn",
+            _ => "info",
+        }
+    }
 }
 
 #[cfg(test)]

@@ -14,12 +14,17 @@ use crate::output::Output;
 use crate::settings::overrides::{self, Override};
 use crate::settings::{self, Loaded};
 
+/// The data folder where none is asked for.
+const DATA_DIR: &str = "headwater-data";
+
 /// What every command works with.
 pub struct Context {
     /// How results are printed.
     pub output: Output,
     /// The folder that holds everything.
     pub data_dir: PathBuf,
+    /// The same, where it was asked for.
+    pub chosen_data_dir: Option<PathBuf>,
     /// The machine's clock.
     pub clock: Arc<dyn Clock>,
     settings_path: Option<PathBuf>,
@@ -35,7 +40,8 @@ impl Context {
             .map_err(|problem| Failure::from(miette!(code = "unknown_setting", "{problem}")))?;
         Ok(Self {
             output: Output::new(global.json, global.quiet),
-            data_dir: global.data_dir,
+            data_dir: global.data_dir.clone().unwrap_or_else(|| PathBuf::from(DATA_DIR)),
+            chosen_data_dir: global.data_dir,
             clock: Arc::new(SystemClock),
             settings_path: global.settings,
             overrides,

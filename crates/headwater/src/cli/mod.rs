@@ -4,6 +4,7 @@ pub mod args;
 pub mod bench;
 pub mod check;
 pub mod context;
+pub mod demo;
 pub mod evaluate;
 pub mod export;
 pub mod failure;
@@ -33,7 +34,7 @@ pub fn run(args: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> ExitC
         Err(error) => return misread(&error, args.iter().any(|arg| arg == "--json")),
     };
     let Arguments { global, command } = arguments;
-    logging::start(&global);
+    logging::start(global.log.as_deref().unwrap_or(command.default_log()));
     let json = global.json;
     let outcome = Context::new(global).and_then(|context| dispatch(&context, command));
     match outcome {
@@ -57,6 +58,7 @@ fn misread(error: &clap::Error, json: bool) -> ExitCode {
 
 fn dispatch(context: &Context, command: Command) -> Result<(), Failure> {
     match command {
+        Command::Demo(args) => demo::run(context, &args),
         Command::Bench(args) => bench::run(context, &args),
         Command::Init(args) => init::run(context, &args),
         Command::Check(args) => check::run(context, &args),

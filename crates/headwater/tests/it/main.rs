@@ -4,6 +4,7 @@
 mod bench;
 mod commands;
 mod crash;
+mod demo;
 mod import;
 mod serve;
 mod settings;
