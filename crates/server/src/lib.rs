@@ -1,6 +1,6 @@
 //! HTTP: routes, keys, limits and wire types.
 //!
-//! [`App`] holds what the routes reach; [`serve`] runs it on a listener until told to stop. One table ([`routes::table`])
+//! [`App`] holds what the routes reach; [`serve()`] runs it on a listener until told to stop. One table ([`routes::table`])
 //! makes the router and the OpenAPI document, so that they cannot disagree. Only this crate knows JSON shapes and status
 //! codes; it decides nothing about recommendations.
 

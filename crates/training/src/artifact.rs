@@ -1,6 +1,6 @@
 //! Artifacts of the factorisation: weights in safetensors, the vocabulary beside them.
 //!
-//! Layout of format 1: `weights.safetensors` with `item_factors` [items, factors], `item_gram` [factors] and
+//! Layout of format 1: `weights.safetensors` with `item_factors` (items x factors), `item_gram` (factors) and
 //! `user_gram` [factors, factors], all `F32`; `items.txt` with one item id a line, in the order of the rows. Ids hold
 //! no control characters, so a line break never lies within one.
 

@@ -1,4 +1,4 @@
-//! JSON lines: one event a line, as [`lines`](crate::lines) describes them.
+//! JSON lines: one event a line, as [`crate::lines`] describes them.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};

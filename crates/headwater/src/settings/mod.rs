@@ -1,6 +1,6 @@
 //! `headwater.toml`: one typed [`Settings`], every key documented and defaulted, nothing silently ignored.
 //!
-//! Reading is [`load`]: find the file, compare it with the schema (all mistakes at once), deserialise, lay
+//! Reading is [`mod@load`]: find the file, compare it with the schema (all mistakes at once), deserialise, lay
 //! `HEADWATER_*` overrides over it, check what one key says against another. The rest of the binary sees the typed
 //! result only; what the crates below need is mapped in `platform`.
 
