@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use compact_str::CompactString;
 use headwater_base::{Actor, Event, EventId, Fact, Fields, Interaction, ItemId, Timestamp, UserId};
-use xxhash_rust::xxh3::xxh3_64_with_seed;
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::{Line, Progress, Record, STEP, SYNTHETIC_START, Sink};
 use crate::TrainingError;
@@ -114,8 +114,13 @@ pub(super) fn latin_1(bytes: &[u8]) -> String {
 /// An id of an event, `PREFIX-` and 16 hexadecimal digits, made of its content and its place (`line` and `index`
 /// within it). Prefixes of at most 7 letters keep it within the bytes that are stored without an allocation.
 pub(super) fn event_id(prefix: &str, content: &[u8], line: u64, index: usize) -> CompactString {
-    let place = (line << 24) ^ index as u64;
-    let mut hash = xxh3_64_with_seed(content, place);
+    // The place goes in as bytes of its own: XXH3 combines a seed with a short input by exclusive or, so that counting
+    // lines and counting contents would cancel each other out.
+    let mut bytes = Vec::with_capacity(16 + content.len());
+    bytes.extend_from_slice(&line.to_le_bytes());
+    bytes.extend_from_slice(&(index as u64).to_le_bytes());
+    bytes.extend_from_slice(content);
+    let mut hash = xxh3_64(&bytes);
     let mut digits = [0u8; 16];
     for digit in digits.iter_mut().rev() {
         *digit = b"0123456789abcdef"[(hash & 15) as usize];
@@ -179,5 +184,20 @@ pub(super) fn only(path: &Path, extension: &str) -> Result<PathBuf, TrainingErro
             path: path.to_owned(),
             expected: format!("a file, or a folder with one .{extension} (it has {})", found.len()),
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::event_id;
+
+    #[test]
+    fn a_million_short_lines_have_a_million_ids() {
+        let line = |number: u64| format!("{} {}", number / 160, number % 160 * 21);
+        let ids: HashSet<_> =
+            (0..1_000_000).map(|number| event_id("seq", line(number).as_bytes(), number, 0)).collect();
+        assert_eq!(ids.len(), 1_000_000);
     }
 }
