@@ -1,6 +1,6 @@
 //! `bench ingest`: events in over HTTP, each acknowledgement durable and folded into the views.
 //!
-//! The server is killed with SIGKILL under the last acknowledgements, then its log is read: whatever was
+//! The server is killed with SIGKILL right after the last acknowledgement, then its log is read: whatever was
 //! acknowledged must be there, once.
 
 use std::collections::HashMap;
