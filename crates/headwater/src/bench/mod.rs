@@ -36,9 +36,9 @@ pub enum Bench {
     Ials,
     /// Events in over HTTP, batched and one by one; what was acknowledged is looked for after a kill.
     Ingest,
-    /// Answers out over HTTP beside a steady stream of events, without and with the cache [Gowalla].
+    /// Answers out over HTTP beside a steady stream of events, without and with the cache (Gowalla).
     Serve,
-    /// From an event's acknowledgement to a changed answer [Gowalla].
+    /// From an event's acknowledgement to a changed answer (Gowalla).
     Freshness,
     /// A data set into an empty log, and the start of a server on it [MovieLens-1M].
     Import,
