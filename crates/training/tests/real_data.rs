@@ -63,16 +63,32 @@ fn every_line_of_the_presets_is_accounted_for() {
 #[test]
 #[ignore = "needs the real data sets and minutes: set HEADWATER_DATA"]
 fn gowalla_reaches_what_the_model_is_known_for() {
-    let report = run(Preset::Split, "gowalla", &["factors=128"]);
-    assert_eq!((report.cases, report.items), (29_858, 40_981));
-    let (recall, ndcg) = (report.metrics["recall@20"].value, report.metrics["ndcg@20"].value);
-    assert!(recall >= 0.163 && ndcg >= 0.140, "recall@20 {recall}, ndcg@20 {ndcg}");
+    for (factors, least_recall, least_ndcg) in [("factors=128", 0.163, 0.140), ("factors=256", 0.172, 0.146)]
+    {
+        let report = run(Preset::Split, "gowalla", &[factors]);
+        assert_eq!((report.cases, report.items), (29_858, 40_981));
+        let (recall, ndcg) = (report.metrics["recall@20"].value, report.metrics["ndcg@20"].value);
+        assert!(
+            recall >= least_recall && ndcg >= least_ndcg,
+            "{factors}: recall@20 {recall}, ndcg@20 {ndcg}"
+        );
+    }
 }
 
 #[test]
 #[ignore = "needs the real data sets and minutes: set HEADWATER_DATA"]
 fn a_shop_by_time_is_far_better_served_than_by_popularity() {
     let report = run(Preset::OnlineRetail, "online-retail", &[]);
+    let (mine, popular) = (ndcg_at_10(&report.metrics), ndcg_at_10(&report.beside["popular"]));
+    assert!(mine.low > popular.high, "{mine:?} beside {popular:?}");
+}
+
+/// The settings won on the validation slice, the tenth of the ratings before the cut: see `docs/benchmarks.md`.
+#[test]
+#[ignore = "needs the real data sets: set HEADWATER_DATA"]
+fn films_by_time_are_better_served_than_by_popularity() {
+    let tuned = ["factors=16", "alpha0=0.002", "lambda=0.3", "half_life_days=10"];
+    let report = run(Preset::Movielens, "ml-100k", &tuned);
     let (mine, popular) = (ndcg_at_10(&report.metrics), ndcg_at_10(&report.beside["popular"]));
     assert!(mine.low > popular.high, "{mine:?} beside {popular:?}");
 }

@@ -38,7 +38,7 @@ impl Default for IalsOptions {
     fn default() -> Self {
         Self {
             factors: 64,
-            iterations: 16,
+            iterations: 8,
             alpha0: 0.02,
             lambda: 0.005,
             nu: 1.0,
