@@ -67,8 +67,8 @@ pub fn best(trials: &[Trial]) -> Option<&Trial> {
 fn draw(random: &mut Random, start: &TrainingOptions, timed: bool) -> TrainingOptions {
     let mut log_uniform = |low: f32, high: f32| low * (high / low).powf(random.random::<f32>());
     let mut options = *start;
-    options.ials.lambda = log_uniform(5e-4, 0.2);
-    options.ials.alpha0 = log_uniform(3e-3, 1.0);
+    options.ials.lambda = log_uniform(5e-4, 1.0);
+    options.ials.alpha0 = log_uniform(1e-3, 1.0);
     if timed {
         options.half_life_days = Some(log_uniform(3.0, 300.0));
     }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use headwater_training::evaluate::{Estimate, Phase};
+use headwater_training::evaluate::{Estimate, Metrics, Phase};
 use headwater_training::presets::Preset;
 use headwater_training::{Dataset, EvaluateOptions, Evaluation, ModelKind, TrainingOptions, evaluate};
 
@@ -15,7 +15,7 @@ use crate::output::{Table, thousands};
 /// Flags of `evaluate`.
 #[derive(Debug, Args)]
 pub struct EvaluateArgs {
-    /// The kind of model: popular, ials.
+    /// The kind of model: popular, trending, neighbours, ials.
     #[arg(long, value_name = "NAME")]
     model: ModelKind,
     /// The data set's format: movielens, split, sequence, sessions, online-retail.
@@ -88,7 +88,7 @@ fn describe(evaluation: &Evaluation) -> String {
         let row = [metric.clone(), format!("{value:.4}"), format!("{low:.4} to {high:.4}")];
         table.row(row.into_iter().chain(beside));
     }
-    format!(
+    let mut text = format!(
         "{} on the split `{}`: {} cases of {} users, {} items, trained in {:.1} s, peak memory {} MB\n\n{}",
         evaluation.model,
         evaluation.split,
@@ -98,5 +98,31 @@ fn describe(evaluation: &Evaluation) -> String {
         evaluation.train_seconds,
         evaluation.peak_memory_bytes / 1_000_000,
         table.render()
-    )
+    );
+    if let Some(validation) = &evaluation.validation {
+        text += &format!(
+            "\nOn the validation slice of the training data ({} cases): {}",
+            thousands(validation.users as u64),
+            headline(&validation.metrics)
+        );
+    }
+    if let Some(cold) = &evaluation.cold {
+        text += &format!(
+            "\nApart from these, {} cases without a history, by popularity: {}",
+            thousands(cold.users as u64),
+            headline(&cold.popular)
+        );
+    }
+    if !evaluation.options.is_empty() {
+        let options: Vec<String> =
+            evaluation.options.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        text += &format!("\nOptions: {}", options.join(" "));
+    }
+    text
+}
+
+/// The metrics most often quoted, in one line.
+fn headline(metrics: &Metrics) -> String {
+    let quoted = metrics.iter().filter(|(name, _)| name.starts_with("recall") || name.starts_with("ndcg"));
+    quoted.map(|(name, estimate)| format!("{name} {:.4}", estimate.value)).collect::<Vec<_>>().join(", ")
 }
