@@ -7,6 +7,8 @@ use headwater_base::schema::one_of;
 use headwater_models::ials::{IalsOptions, Solver};
 use serde_json::Value;
 
+use crate::presets::Preset;
+
 const SECONDS_A_DAY: f64 = 86_400.0;
 
 /// How a model is trained and how a history is weighed.
@@ -24,6 +26,31 @@ pub const KEYS: [&str; 8] =
     ["alpha0", "factors", "half_life_days", "iterations", "lambda", "nu", "seed", "steps"];
 
 impl TrainingOptions {
+    /// Options that suit the data a preset was made for, chosen on its validation slice; its test cases had no part.
+    pub fn for_preset(preset: Preset) -> Self {
+        let chosen: &[(&str, &str)] = match preset {
+            // The films that are rated this month matter: weights halve within days, and little is known of each
+            // user, so the regularisation is strong.
+            Preset::Movielens => {
+                &[("alpha0", "0.0003"), ("half_life_days", "10"), ("lambda", "1"), ("nu", "0.65")]
+            }
+            // What was bought is bought again: a large alpha0 keeps to what the history shows.
+            Preset::OnlineRetail => &[
+                ("alpha0", "2"),
+                ("factors", "128"),
+                ("half_life_days", "130"),
+                ("lambda", "0.01"),
+                ("nu", "0.33"),
+            ],
+            Preset::Split | Preset::Sequence | Preset::Sessions => &[],
+        };
+        let mut options = Self::default();
+        for (key, value) in chosen {
+            options.set(key, value).expect("options of presets are within their range, which a test checks");
+        }
+        options
+    }
+
     /// Sets one option by its name.
     ///
     /// # Errors
@@ -139,6 +166,15 @@ mod tests {
         assert_eq!(options.half_life_days, Some(30.0));
         assert_eq!(options.to_map()["lambda"], 0.1);
         assert_eq!(TrainingOptions::from_map(&options.to_map()).unwrap(), options);
+    }
+
+    #[test]
+    fn every_preset_has_options() {
+        for preset in Preset::ALL {
+            let options = TrainingOptions::for_preset(preset);
+            options.ials.validate().unwrap();
+            assert_eq!(TrainingOptions::from_map(&options.to_map()).unwrap(), options);
+        }
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Choosing options on the validation slice.
 //!
-//! The first trial is the options given; the others draw `lambda`, `alpha0`, `nu` and (with real times) the half-life
-//! at random, log-uniformly where the scale is unknown: with few dimensions that matter, random search finds them in
-//! fewer trials than a grid (Bergstra and Bengio 2012).
+//! The first trial is the options given. Up to the half of the trials, `lambda`, `alpha0`, `nu` and (with real times)
+//! the half-life are drawn at random, log-uniformly where the scale is unknown: with few dimensions that matter, random
+//! search finds them in fewer trials than a grid (Bergstra and Bengio 2012). The other half is drawn near the best so
+//! far.
 
 use headwater_base::random::{Random, seeded};
 use rand::RngExt as _;
@@ -50,7 +51,11 @@ pub fn search(
     let cases = &split.cases[..split.cases.len().min(MOST_CASES)];
     let mut done = Vec::with_capacity(trials);
     for number in 0..trials {
-        let options = if number == 0 { *start } else { draw(&mut random, start, split.timed) };
+        let options = match best(&done) {
+            None => *start,
+            Some(best) if 2 * number >= trials => near(&mut random, &best.options),
+            Some(_) => draw(&mut random, start, split.timed),
+        };
         let fitted = fit(kind, split, &options, &mut |_| {})?;
         let ndcg = measure(&fitted, split, cases, &[CUT]).mean("ndcg", CUT).unwrap_or(0.0);
         done.push(Trial { options, ndcg });
@@ -67,11 +72,22 @@ pub fn best(trials: &[Trial]) -> Option<&Trial> {
 fn draw(random: &mut Random, start: &TrainingOptions, timed: bool) -> TrainingOptions {
     let mut log_uniform = |low: f32, high: f32| low * (high / low).powf(random.random::<f32>());
     let mut options = *start;
-    options.ials.lambda = log_uniform(5e-4, 1.0);
-    options.ials.alpha0 = log_uniform(1e-3, 1.0);
+    options.ials.lambda = log_uniform(3e-4, 3.0);
+    options.ials.alpha0 = log_uniform(1e-4, 3.0);
     if timed {
         options.half_life_days = Some(log_uniform(3.0, 300.0));
     }
-    options.ials.nu = random.random_range(0.0..=1.0);
+    options.ials.nu = random.random_range(0.2..=1.0);
+    options
+}
+
+/// Each option within a factor of two of what it is there, `nu` within a tenth.
+fn near(random: &mut Random, best: &TrainingOptions) -> TrainingOptions {
+    let mut factor = || (2.0 * random.random::<f32>() - 1.0).exp2();
+    let mut options = *best;
+    options.ials.lambda *= factor();
+    options.ials.alpha0 *= factor();
+    options.half_life_days = options.half_life_days.map(|days| days * factor());
+    options.ials.nu = (options.ials.nu + random.random_range(-0.1..=0.1)).clamp(0.0, 1.0);
     options
 }

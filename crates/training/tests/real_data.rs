@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use headwater_base::Fact;
 use headwater_training::evaluate::{Estimate, Metrics};
 use headwater_training::presets::{self, Preset, Record};
-use headwater_training::{Dataset, EvaluateOptions, Evaluation, ModelKind, evaluate};
+use headwater_training::{Dataset, EvaluateOptions, Evaluation, ModelKind, TrainingOptions, evaluate};
 
 fn data(name: &str) -> PathBuf {
     let folder =
@@ -39,6 +39,7 @@ fn counts(preset: Preset, name: &str) -> [usize; 4] {
 fn run(preset: Preset, name: &str, settings: &[&str]) -> Evaluation {
     let dataset = Dataset::from_preset(preset, &data(name), &mut |_| {}).expect("the data set reads");
     let mut options = EvaluateOptions { validate: false, ..EvaluateOptions::default() };
+    options.training = TrainingOptions::for_preset(preset);
     options.training.set_all(settings).expect("the settings read");
     evaluate(ModelKind::Ials, &dataset, &options, &mut |_| {}).expect("the data set suffices")
 }
@@ -76,21 +77,11 @@ fn gowalla_reaches_what_the_model_is_known_for() {
 }
 
 #[test]
-#[ignore = "needs the real data sets and minutes: set HEADWATER_DATA"]
-fn a_shop_by_time_is_far_better_served_than_by_popularity() {
-    let report = run(Preset::OnlineRetail, "online-retail", &[]);
-    let (mine, popular) = (ndcg_at_10(&report.metrics), ndcg_at_10(&report.beside["popular"]));
-    assert!(mine.low > popular.high, "{mine:?} beside {popular:?}");
-}
-
-/// Everything is chosen on the validation slice, the tenth of the ratings before the cut.
-#[test]
-#[ignore = "needs the real data sets and minutes: set HEADWATER_DATA"]
-fn films_by_time_are_better_served_than_by_popularity() {
-    let dataset = Dataset::from_preset(Preset::Movielens, &data("ml-100k"), &mut |_| {}).expect("it reads");
-    let mut options = EvaluateOptions { trials: 200, ..EvaluateOptions::default() };
-    options.training.set_all(&["factors=16"]).expect("the settings read");
-    let report = evaluate(ModelKind::Ials, &dataset, &options, &mut |_| {}).expect("the data set suffices");
-    let (mine, popular) = (ndcg_at_10(&report.metrics), ndcg_at_10(&report.beside["popular"]));
-    assert!(mine.low > popular.high, "{mine:?} beside {popular:?}");
+#[ignore = "needs the real data sets: set HEADWATER_DATA"]
+fn by_time_films_and_a_shop_are_better_served_than_by_popularity() {
+    for (preset, name) in [(Preset::Movielens, "ml-100k"), (Preset::OnlineRetail, "online-retail")] {
+        let report = run(preset, name, &[]);
+        let (mine, popular) = (ndcg_at_10(&report.metrics), ndcg_at_10(&report.beside["popular"]));
+        assert!(mine.low > popular.high, "{preset}: {mine:?} beside {popular:?}");
+    }
 }

@@ -24,7 +24,7 @@ pub struct EvaluateArgs {
     /// The folder or file of the data set [default: the folder in HEADWATER_DATA].
     #[arg(long, value_name = "PATH", env = "HEADWATER_DATA")]
     data: PathBuf,
-    /// An option of the training, as in factors=128.
+    /// An option of the training, as in factors=128; the others are the preset's own.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     options: Vec<String>,
     /// The cuts of the metrics.
@@ -45,7 +45,7 @@ pub(super) fn run(context: &Context, args: &EvaluateArgs) -> Result<(), Failure>
     if args.at.contains(&0) || args.at.is_empty() {
         return Err(usage("a cut is at least 1", "as in `--at 10,20`"));
     }
-    let mut training = TrainingOptions::default();
+    let mut training = TrainingOptions::for_preset(args.preset);
     training.set_all(&args.options).map_err(|invalid| usage(invalid, "as in `--set factors=128`"))?;
     let options = EvaluateOptions {
         training,

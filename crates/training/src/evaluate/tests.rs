@@ -73,7 +73,7 @@ fn every_kind_is_measured() {
 
 #[test]
 fn tuning_keeps_the_best_trial_of_the_validation_slice() {
-    let tuned = EvaluateOptions { trials: 4, ..options(&["lambda=10"]) };
+    let tuned = EvaluateOptions { trials: 4, ..options(&[]) };
     let mut done = Vec::new();
     let report = evaluate(ModelKind::Ials, &two_tastes(), &tuned, &mut |phase| {
         if let Phase::Tuning { done: number, .. } = phase {
@@ -85,7 +85,7 @@ fn tuning_keeps_the_best_trial_of_the_validation_slice() {
     let trials = report.validation.unwrap().trials;
     let reached = |trial: &Value| trial["ndcg@20"].as_f64().unwrap();
     let best = trials.iter().map(reached).fold(0.0, f64::max);
-    assert!(reached(&trials[0]) < best);
+    assert!(trials.iter().any(|trial| reached(trial) < best), "the trials can be told apart");
     let chosen = trials.iter().find(|trial| reached(trial) == best).unwrap();
     assert_eq!(chosen["options"], serde_json::to_value(report.options).unwrap());
 }
