@@ -1,6 +1,7 @@
 //! The given split: a file says which items of each user are held out.
 //!
-//! Validation: a seeded tenth of each user's training items (at least one of those with two or more).
+//! Validation: a seeded fifth of each user's training items (at least one of those with two or more), as
+//! the published splits hold a fifth out themselves.
 
 use headwater_base::random::seeded;
 use rand::seq::index::sample;
@@ -26,7 +27,7 @@ pub(super) fn plan(dataset: &Dataset, test: &[(u32, Vec<u32>)], stage: Stage) ->
                 if items.len() < 2 {
                     continue;
                 }
-                let count = ((items.len() + 5) / 10).max(1);
+                let count = ((items.len() + 2) / 5).max(1);
                 relevant
                     .extend(sample(&mut random, items.len(), count).into_iter().map(|index| items[index]));
                 history.retain(|observation| !relevant.contains(&observation.item));

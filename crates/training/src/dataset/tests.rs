@@ -50,17 +50,17 @@ fn given_test_items_are_asked_and_every_item_is_a_candidate() {
 }
 
 #[test]
-fn the_given_validation_slice_is_a_seeded_tenth_of_the_training_items() {
+fn the_given_validation_slice_is_a_seeded_fifth_of_the_training_items() {
     let lines: String = (0..20)
         .map(|user| format!("{user} {}\n", (0..20).map(|i| i.to_string()).collect::<Vec<_>>().join(" ")))
         .collect();
     let dataset = preset(Preset::Split, &[("train.txt", &lines), ("test.txt", "0 99\n")]);
     let split = |seed| dataset.split(Stage::Validation { seed }).unwrap();
     let one = split(1);
-    assert!(one.cases.iter().all(|case| case.relevant.len() == 2 && case.history.len() == 18));
+    assert!(one.cases.iter().all(|case| case.relevant.len() == 4 && case.history.len() == 16));
     let overlap = |case: &Case| case.history.iter().any(|past| case.relevant.contains(&past.row));
     assert!(!one.cases.iter().any(overlap));
-    assert_eq!(one.entries.len(), 20 * 18);
+    assert_eq!(one.entries.len(), 20 * 16);
     assert_eq!(one.cases, split(1).cases);
     assert_ne!(one.cases, split(2).cases);
 }
