@@ -10,7 +10,7 @@
 
 use std::path::Path;
 
-use headwater_models::ials::{Ials, IalsOptions, Solver, Training};
+use headwater_models::ials::{Ials, IalsOptions, Training};
 use headwater_models::matrix::Csr;
 use headwater_models::metrics::Judged;
 use headwater_models::top::TopK;
@@ -30,10 +30,6 @@ const SCRIPT: &str = include_str!("peers/implicit_als.py");
 const CUT: usize = 20;
 /// Iterations of both sides: where the peer has converged, though ours is best after fewer.
 const ITERATIONS: usize = 16;
-/// Conjugate gradient steps of both sides: the peer's own number.
-const STEPS: usize = 3;
-/// Our regularisation at that many iterations and steps, where nothing stops early.
-const LAMBDA: f32 = 0.005;
 
 /// One side's results at one number of factors.
 #[derive(Default)]
@@ -59,10 +55,9 @@ pub fn run(data: &Path, mut knobs: Knobs) -> Result<Report, BenchError> {
         options: IalsOptions {
             iterations: knobs.take("iterations", ITERATIONS)?,
             alpha0: knobs.take("alpha0", defaults.alpha0)?,
-            lambda: knobs.take("lambda", LAMBDA)?,
+            lambda: knobs.take("lambda", defaults.lambda)?,
             nu: knobs.take("nu", defaults.nu)?,
             seed: knobs.take("seed", defaults.seed)?,
-            solver: Solver::ConjugateGradient { steps: STEPS },
             ..defaults
         },
         rounds: knobs.take("rounds", 3_usize)?.max(1),

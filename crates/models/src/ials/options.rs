@@ -38,11 +38,11 @@ impl Default for IalsOptions {
     fn default() -> Self {
         Self {
             factors: 64,
-            iterations: 4,
+            iterations: 8,
             alpha0: 0.02,
-            lambda: 0.003,
+            lambda: 0.005,
             nu: 1.0,
-            solver: Solver::ConjugateGradient { steps: 2 },
+            solver: Solver::ConjugateGradient { steps: 3 },
             seed: 1,
         }
     }
