@@ -3,7 +3,7 @@
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
-use crate::{EventId, Fields, ItemId, RequestId, SessionId, Timestamp, UserId};
+use crate::{EventId, Fields, ItemId, LoggedFeatures, RequestId, SessionId, Timestamp, UserId};
 
 /// A fact, with the two times that matter: when it happened and when it was received.
 ///
@@ -141,6 +141,8 @@ pub struct Decision {
     pub items: Vec<Shown>,
     /// What each stage did: candidates in and out, and why it was skipped if it was.
     pub stages: Vec<Stage>,
+    /// The features of the shown items, for the sampled share of requests. They were read at `position`.
+    pub features: Option<Box<LoggedFeatures>>,
 }
 
 /// One shown item.

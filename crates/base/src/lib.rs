@@ -4,6 +4,7 @@
 //! does I/O. Wire formats live elsewhere (records in `headwater-log`, JSON in `headwater-server`).
 
 pub mod event;
+pub mod feature;
 pub mod id;
 pub mod invalid;
 pub mod kind;
@@ -13,6 +14,7 @@ pub mod time;
 pub mod value;
 
 pub use event::{Actor, Decision, Event, Fact, Interaction, Rung, Shown, Stage};
+pub use feature::{FeatureType, FeatureValue, LoggedFeatures};
 pub use id::{EventId, ItemId, RequestId, SessionId, UserId};
 pub use invalid::Invalid;
 pub use kind::ErrorKind;

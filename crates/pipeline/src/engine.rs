@@ -216,6 +216,7 @@ impl Engine {
             rung: answer.rung,
             items: answer.items.iter().map(shown).collect(),
             stages: answer.stages.clone(),
+            features: None,
         };
         match self.parts.recorder.record(decision, self.parts.clock.now()) {
             Ok(()) => answer.recorded = true,

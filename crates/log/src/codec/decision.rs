@@ -93,6 +93,7 @@ pub(super) fn take(input: &mut Input<'_>) -> Result<Decision, CodecError> {
         rung,
         items,
         stages,
+        features: None,
     })
 }
 

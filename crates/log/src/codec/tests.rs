@@ -90,6 +90,7 @@ fn decision() -> impl Strategy<Value = Fact> {
             rung,
             items,
             stages,
+            features: None,
         }))
     })
 }
@@ -256,6 +257,7 @@ fn samples() -> Vec<Event> {
             rung: Rung::Personal,
             items: vec![shown("i1", "ials"), shown("i2", "trending"), shown("i3", "ials")],
             stages: vec![Stage { name: "filter:seen".into(), entered: 500, left: 480, skipped: "".into() }],
+            features: None,
         }))),
         of(Fact::Erased),
     ]

@@ -28,6 +28,7 @@ fn decision(request_id: &RequestId, received: Timestamp) -> Event {
             rung: Rung::Personal,
             items: Vec::new(),
             stages: Vec::new(),
+            features: None,
         })),
     }
 }
