@@ -10,6 +10,7 @@
 mod bytes;
 pub mod catalogue;
 mod checkpoint;
+pub mod declared;
 pub mod error;
 pub mod follower;
 pub mod interner;

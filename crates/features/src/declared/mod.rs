@@ -1,0 +1,8 @@
+//! Declared features: what they are ([`spec`]) and how far back they reach ([`hop`]).
+
+pub mod hop;
+pub mod spec;
+
+pub use spec::{
+    Aggregate, AggregateSpec, Attribute, Conditions, Definition, FeatureSpec, FieldRef, Part, TimeFeature,
+};
