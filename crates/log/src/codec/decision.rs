@@ -4,10 +4,11 @@ use compact_str::CompactString;
 use headwater_base::{Decision, ItemId, RequestId, Rung, Shown, Stage};
 
 use super::wire::{Input, put_text, put_unsigned};
-use super::{CodecError, fact, fields};
+use super::{CodecError, WITH_FEATURES, fact, features, fields};
 
 const HAS_ITEM: u8 = 1 << 2;
-const ALL_FLAGS: u8 = 0b111;
+const HAS_FEATURES: u8 = 1 << 3;
+const ALL_FLAGS: u8 = 0b1111;
 
 /// In the order of their numbers in the record.
 pub(super) const RUNGS: [Rung; 5] =
@@ -27,7 +28,10 @@ fn rung_number(rung: Rung) -> u8 {
 pub(super) fn put(out: &mut Vec<u8>, decision: &Decision) {
     put_text(out, decision.request_id.as_str());
     put_text(out, &decision.surface);
-    out.push(fact::actor_flags(&decision.actor) | if decision.item.is_some() { HAS_ITEM } else { 0 });
+    let mut flags = fact::actor_flags(&decision.actor);
+    flags |= if decision.item.is_some() { HAS_ITEM } else { 0 };
+    flags |= if decision.features.is_some() { HAS_FEATURES } else { 0 };
+    out.push(flags);
     fact::put_actor(out, &decision.actor);
     if let Some(item) = &decision.item {
         put_text(out, item.as_str());
@@ -54,14 +58,18 @@ pub(super) fn put(out: &mut Vec<u8>, decision: &Decision) {
         put_unsigned(out, u64::from(stage.left));
         put_text(out, &stage.skipped);
     }
+    if let Some(features) = &decision.features {
+        features::put(out, features);
+    }
 }
 
-/// Reads what [`put`] wrote.
-pub(super) fn take(input: &mut Input<'_>) -> Result<Decision, CodecError> {
+/// Reads what [`put`] wrote in `version`.
+pub(super) fn take(input: &mut Input<'_>, version: u8) -> Result<Decision, CodecError> {
     let request_id = RequestId::trusted(input.compact()?);
     let surface = input.compact()?;
     let flags = input.byte()?;
-    if flags & !ALL_FLAGS != 0 {
+    let known = if version < WITH_FEATURES { ALL_FLAGS & !HAS_FEATURES } else { ALL_FLAGS };
+    if flags & !known != 0 {
         return Err(input.malformed("an unknown part of a decision"));
     }
     let actor = fact::take_actor(input, flags)?;
@@ -79,6 +87,7 @@ pub(super) fn take(input: &mut Input<'_>) -> Result<Decision, CodecError> {
     let items = take_items(input)?;
     let stages = input.count(4)?;
     let stages = (0..stages).map(|_| take_stage(input)).collect::<Result<_, _>>()?;
+    let features = if flags & HAS_FEATURES != 0 { Some(Box::new(features::take(input)?)) } else { None };
     Ok(Decision {
         request_id,
         surface,
@@ -93,7 +102,7 @@ pub(super) fn take(input: &mut Input<'_>) -> Result<Decision, CodecError> {
         rung,
         items,
         stages,
-        features: None,
+        features,
     })
 }
 

@@ -64,8 +64,8 @@ pub(super) fn put(out: &mut Vec<u8>, fact: &Fact) {
     }
 }
 
-/// Reads what [`put`] wrote.
-pub(super) fn take(input: &mut Input<'_>) -> Result<Fact, CodecError> {
+/// Reads what [`put`] wrote in `version`.
+pub(super) fn take(input: &mut Input<'_>, version: u8) -> Result<Fact, CodecError> {
     Ok(match input.byte()? {
         INTERACTION => Fact::Interaction(take_interaction(input)?),
         ITEM_UPSERT => {
@@ -92,7 +92,7 @@ pub(super) fn take(input: &mut Input<'_>) -> Result<Fact, CodecError> {
             let session = SessionId::trusted(input.compact()?);
             Fact::Merge { session, user: UserId::trusted(input.compact()?) }
         }
-        DECISION => Fact::Decision(Box::new(decision::take(input)?)),
+        DECISION => Fact::Decision(Box::new(decision::take(input, version)?)),
         ERASED => Fact::Erased,
         _ => return Err(input.malformed("an unknown kind of fact")),
     })

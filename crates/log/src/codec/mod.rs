@@ -11,6 +11,7 @@
 
 mod decision;
 mod fact;
+mod features;
 mod fields;
 #[cfg(test)]
 mod tests;
@@ -22,7 +23,12 @@ use thiserror::Error;
 use wire::{Input, put_signed, put_text};
 
 /// The version this code writes, and the newest it reads.
-pub const VERSION: u8 = 1;
+///
+/// 2 added the features of a decision.
+pub const VERSION: u8 = 2;
+
+/// The first version in which a decision may carry features.
+const WITH_FEATURES: u8 = 2;
 
 /// Bytes that are no event.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -66,16 +72,16 @@ pub fn encode(event: &Event, out: &mut Vec<u8>) {
 /// Reads an event back.
 pub fn decode(bytes: &[u8]) -> Result<Event, CodecError> {
     let mut input = Input::new(bytes);
-    let head = head(&mut input)?;
+    let (version, head) = head(&mut input)?;
     let id = EventId::trusted(head.id);
-    let fact = fact::take(&mut input)?;
+    let fact = fact::take(&mut input, version)?;
     input.finish()?;
     Ok(Event { id, time: head.time, received: head.received, fact })
 }
 
 /// Reads only the id and the times.
 pub fn peek(bytes: &[u8]) -> Result<Head<'_>, CodecError> {
-    head(&mut Input::new(bytes))
+    head(&mut Input::new(bytes)).map(|(_, head)| head)
 }
 
 /// The request id of a decision, without decoding the rest; `None` for any other fact.
@@ -85,14 +91,16 @@ pub fn peek_request_id(bytes: &[u8]) -> Result<Option<&str>, CodecError> {
     fact::take_request_id(&mut input)
 }
 
-fn head<'a>(input: &mut Input<'a>) -> Result<Head<'a>, CodecError> {
-    match input.byte()? {
-        VERSION => {}
+/// The version of the record, and its head.
+fn head<'a>(input: &mut Input<'a>) -> Result<(u8, Head<'a>), CodecError> {
+    let version = match input.byte()? {
         0 => return Err(input.malformed("version 0 does not exist")),
+        version @ 1..=VERSION => version,
         found => return Err(CodecError::Newer { found }),
-    }
+    };
     let id = input.text()?;
     let time = input.signed()?;
     let received = time.wrapping_add(input.signed()?);
-    Ok(Head { id, time: Timestamp::from_micros(time), received: Timestamp::from_micros(received) })
+    let (time, received) = (Timestamp::from_micros(time), Timestamp::from_micros(received));
+    Ok((version, Head { id, time, received }))
 }

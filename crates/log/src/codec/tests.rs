@@ -1,5 +1,7 @@
 //! Every event round-trips; no bytes panic; what other versions wrote stays readable.
 
+mod features;
+
 use std::path::PathBuf;
 
 use compact_str::CompactString;
@@ -73,7 +75,8 @@ fn decision() -> impl Strategy<Value = Fact> {
     let who = (text(), text(), actor(), option::of(text()), fields());
     let how =
         (vec(any::<u64>(), 0..3), text(), any::<u64>(), vec((text(), text()), 0..3), any::<u64>(), rung);
-    (who, how, vec(shown(), 0..12), vec(stage, 0..6)).prop_map(|(who, how, items, stages)| {
+    let what = (vec(shown(), 0..12), vec(stage, 0..6), option::of(features::logged()));
+    (who, how, what).prop_map(|(who, how, (items, stages, features))| {
         let (request_id, surface, actor, item, context) = who;
         let (position, model, settings, arms, seed, rung) = how;
         Fact::Decision(Box::new(Decision {
@@ -90,7 +93,7 @@ fn decision() -> impl Strategy<Value = Fact> {
             rung,
             items,
             stages,
-            features: None,
+            features: features.map(Box::new),
         }))
     })
 }
@@ -136,7 +139,9 @@ proptest! {
     #[test]
     fn every_event_round_trips(event in event()) {
         let bytes = encoded(&event);
-        prop_assert_eq!(decode(&bytes).unwrap(), event.clone());
+        let read = decode(&bytes).unwrap();
+        prop_assert_eq!(encoded(&read), bytes.clone(), "also what == does not tell apart");
+        prop_assert_eq!(read, event.clone());
         let head = peek(&bytes).unwrap();
         prop_assert_eq!((head.id, head.time, head.received), (event.id.as_str(), event.time, event.received));
         let request_id = match &event.fact {
@@ -156,8 +161,10 @@ proptest! {
     #[test]
     fn no_bytes_panic(mut bytes in vec(any::<u8>(), 0..300)) {
         let _ = decode(&bytes);
-        if let Some(version) = bytes.first_mut() {
-            *version = VERSION;
+        for version in 1..=VERSION {
+            if let Some(first) = bytes.first_mut() {
+                *first = version;
+            }
             let _ = decode(&bytes);
         }
     }
@@ -173,7 +180,7 @@ proptest! {
 
 #[test]
 fn a_newer_version_is_refused_by_name() {
-    let mut bytes = encoded(&samples()[0]);
+    let mut bytes = encoded(&samples(VERSION)[0]);
     bytes[0] = VERSION + 1;
     assert_eq!(decode(&bytes), Err(CodecError::Newer { found: VERSION + 1 }));
     bytes[0] = 0;
@@ -182,7 +189,7 @@ fn a_newer_version_is_refused_by_name() {
 
 #[test]
 fn a_count_larger_than_the_record_allocates_nothing() {
-    let mut bytes = encoded(&Event { fact: Fact::Erased, ..samples()[0].clone() });
+    let mut bytes = encoded(&Event { fact: Fact::Erased, ..samples(1)[0].clone() });
     bytes.pop();
     // An item upsert whose fields would be 2^62.
     bytes.extend_from_slice(&[2, 1, b'i', 0, 2]);
@@ -195,11 +202,24 @@ fn a_count_larger_than_the_record_allocates_nothing() {
 
 #[test]
 fn an_interaction_is_small() {
-    assert!(encoded(&samples()[0]).len() < 80, "{}", encoded(&samples()[0]).len());
+    assert!(encoded(&samples(VERSION)[0]).len() < 80, "{}", encoded(&samples(VERSION)[0]).len());
 }
 
-/// One event of each shape; what the fixtures hold. Never changes: a new version adds its own.
-fn samples() -> Vec<Event> {
+/// What the fixture of a version holds: what the one before holds, and what is new. Never changes.
+fn samples(version: u8) -> Vec<Event> {
+    let mut samples = first_samples();
+    if version >= 2 {
+        let mut event = samples[6].clone();
+        if let Fact::Decision(decision) = &mut event.fact {
+            decision.features = Some(Box::new(features::sample()));
+        }
+        samples.push(event);
+    }
+    samples
+}
+
+/// One event of each shape of version 1.
+fn first_samples() -> Vec<Event> {
     let of = |fact| Event {
         id: EventId::trusted("e-1"),
         time: Timestamp::from_micros(1_764_000_000_123_456),
@@ -279,7 +299,7 @@ fn every_version_ever_written_stays_readable() {
             events.push(decode(record).unwrap());
             rest = after;
         }
-        assert_eq!(events, samples(), "version {version}");
+        assert_eq!(events, samples(version), "version {version}");
     }
 }
 
@@ -287,7 +307,7 @@ fn every_version_ever_written_stays_readable() {
 #[test]
 fn this_version_still_writes_its_fixture() {
     let mut bytes = Vec::new();
-    for event in samples() {
+    for event in samples(VERSION) {
         let record = encoded(&event);
         bytes.extend_from_slice(&(record.len() as u32).to_le_bytes());
         bytes.extend_from_slice(&record);
