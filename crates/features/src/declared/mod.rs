@@ -1,5 +1,6 @@
-//! Declared features: what they are ([`spec`]) and how far back they reach ([`hop`]).
+//! Declared features: what they are ([`spec`]), what they must satisfy ([`check`]) and how far back they reach ([`hop`]).
 
+pub mod check;
 pub mod hop;
 pub mod spec;
 
