@@ -13,7 +13,8 @@ use crate::RegistryError;
 const BUSY: Duration = Duration::from_secs(30);
 
 /// Each entry brings the schema from version `index` to `index + 1`. Entries are only ever appended.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 2] = [
+    "
     CREATE TABLE models (
         name TEXT NOT NULL,
         version BIGINT NOT NULL,
@@ -52,7 +53,21 @@ const MIGRATIONS: [&str; 1] = ["
     );
     INSERT INTO generations (what, generation) VALUES ('aliases', 0);
     INSERT INTO generations (what, generation) VALUES ('keys', 0);
-"];
+",
+    "
+    CREATE TABLE features (
+        name TEXT NOT NULL,
+        version INTEGER NOT NULL,
+        definition TEXT NOT NULL,
+        created BIGINT NOT NULL,
+        PRIMARY KEY (name, version)
+    );
+    CREATE TABLE feature_schemas (
+        number BIGINT NOT NULL PRIMARY KEY,
+        names TEXT NOT NULL
+    );
+",
+];
 
 /// Opens the database, creating and migrating it where needed.
 pub(crate) fn open(path: &Path) -> Result<Connection, RegistryError> {
@@ -106,5 +121,23 @@ mod tests {
         let path = folder.path().join("control.db");
         open(&path).unwrap().execute("INSERT INTO migrations (version) VALUES (99)", []).unwrap();
         assert!(matches!(open(&path), Err(RegistryError::NewerSchema { found: 99, .. })));
+    }
+
+    #[test]
+    fn a_database_of_the_first_schema_keeps_its_rows_and_gains_what_is_new() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("control.db");
+        let old = Connection::open(&path).unwrap();
+        old.execute_batch("CREATE TABLE migrations (version BIGINT NOT NULL PRIMARY KEY)").unwrap();
+        old.execute_batch(MIGRATIONS[0]).unwrap();
+        old.execute_batch("INSERT INTO migrations (version) VALUES (1)").unwrap();
+        old.execute_batch("INSERT INTO keys VALUES ('k', 'shop', 'read', 'hash', 1, NULL)").unwrap();
+        drop(old);
+        let grown = open(&path).unwrap();
+        let count = |table: &str| {
+            let ask = format!("SELECT COUNT(*) FROM {table}");
+            grown.query_row(&ask, [], |row| row.get::<_, i64>(0)).unwrap()
+        };
+        assert_eq!((count("keys"), count("features"), count("feature_schemas")), (1, 0, 0));
     }
 }

@@ -41,6 +41,24 @@ pub enum RegistryError {
         /// Its newest version.
         latest: u64,
     },
+    /// No feature of this name was ever defined.
+    #[error("no feature `{name}` was ever defined: {known}")]
+    UnknownFeature {
+        /// The name asked for.
+        name: String,
+        /// The closest name, or the names there are.
+        known: String,
+    },
+    /// The feature has no such version.
+    #[error("feature `{name}` has no version {version}; the latest is {latest}")]
+    UnknownFeatureVersion {
+        /// The feature.
+        name: String,
+        /// The version asked for.
+        version: u32,
+        /// Its newest version.
+        latest: u32,
+    },
     /// No key has this id.
     #[error("there is no key `{id}`: `headwater keys list` shows them")]
     UnknownKey {
@@ -80,6 +98,8 @@ impl RegistryError {
             },
             Self::UnknownModel { .. }
             | Self::UnknownVersion { .. }
+            | Self::UnknownFeature { .. }
+            | Self::UnknownFeatureVersion { .. }
             | Self::UnknownKey { .. }
             | Self::Invalid(_)
             | Self::NewerSchema { .. } => ErrorKind::Caller,

@@ -1,4 +1,4 @@
-//! The registry: artifacts with their versions, aliases with their whole history, and keys.
+//! The registry: artifacts with their versions, aliases with their whole history, definitions of features, and keys.
 //!
 //! One SQLite database (`control.db`) and one folder (`models/`). Several processes may use both at once: a command
 //! registers a model while a server runs, and the server notices by [`Registry::generation`]. What an artifact's files
@@ -7,6 +7,7 @@
 pub mod bundle;
 mod database;
 pub mod error;
+pub mod features;
 pub mod keys;
 pub mod models;
 pub mod registry;
@@ -14,6 +15,7 @@ mod storage;
 
 pub use bundle::{Bundle, FileEntry, Lineage, Manifest};
 pub use error::RegistryError;
+pub use features::FeatureVersion;
 pub use keys::{KeyRecord, Scope};
 pub use models::{AliasChange, ModelVersion};
 pub use registry::Registry;
