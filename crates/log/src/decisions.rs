@@ -186,6 +186,34 @@ impl DecisionLog {
         Ok(truncated)
     }
 
+    /// Goes on in a new segment, unless the active one holds nothing.
+    pub(crate) fn rotate(&self) -> Result<(), LogError> {
+        let mut guard = self.shared.state.lock();
+        let state = &mut *guard;
+        if let Some(error) = &state.failed {
+            return Err(error.clone());
+        }
+        if state.closing {
+            return Err(LogError::Closed);
+        }
+        if state.end == state.segment.header.first {
+            return Ok(());
+        }
+        let rotated = self.shared.rotate(state, self.clock.now());
+        if let Err(error) = &rotated {
+            state.failed = Some(error.clone());
+        }
+        rotated
+    }
+
+    pub(crate) fn segments(&self) -> &Segments {
+        &self.shared.segments
+    }
+
+    pub(crate) fn disk(&self) -> &dyn Disk {
+        &*self.shared.disk
+    }
+
     /// Makes everything durable. Appends answer [`LogError::Closed`] from then on.
     pub fn close(&self) {
         self.shared.state.lock().closing = true;
@@ -274,7 +302,15 @@ impl Shared {
             let path = &sealed.segment.path;
             self.disk.sync(&sealed.segment.file).map_err(failed("sync", path))?;
             // Also syncs the folder, and with it the name of the segment that follows.
-            publish(&*self.disk, &path.with_extension("index"), &sealed.index.encode())?;
+            let _upkeep = self.segments.upkeep.lock();
+            let summary = sealed.index.summary();
+            // An erasure may have replaced the file, or retention deleted it.
+            if self.segments.sealed_at(summary.first) == Some(summary) {
+                publish(&*self.disk, &path.with_extension("index"), &sealed.index.encode())?;
+            } else {
+                let folder = self.segments.folder();
+                self.disk.sync_folder(folder).map_err(failed("sync", folder))?;
+            }
         }
         self.disk.sync(&active.file).map_err(failed("sync", &active.path))
     }

@@ -13,6 +13,8 @@ pub(crate) trait Disk: Send + Sync {
     fn write(&self, file: &File, bytes: &[u8]) -> io::Result<()>;
     /// Makes what was written to `file` durable.
     fn sync(&self, file: &File) -> io::Result<()>;
+    /// Puts the file `from` in the place of `to`.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Makes the names in a folder durable.
     fn sync_folder(&self, folder: &Path) -> io::Result<()>;
 }
@@ -28,6 +30,10 @@ impl Disk for SystemDisk {
 
     fn sync(&self, file: &File) -> io::Result<()> {
         file.sync_data()
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        std::fs::rename(from, to)
     }
 
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {
@@ -46,6 +52,16 @@ pub(crate) const TEMPORARY: &str = "tmp";
 
 /// Creates `path` with `contents`, whole or not at all, durable before it returns.
 pub(crate) fn publish(disk: &dyn Disk, path: &Path, contents: &[u8]) -> Result<(), LogError> {
+    let (temporary, file) = create_temporary(path)?;
+    disk.write(&file, contents).map_err(failed("write", &temporary))?;
+    disk.sync(&file).map_err(failed("sync", &temporary))?;
+    disk.rename(&temporary, path).map_err(failed("rename", &temporary))?;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    disk.sync_folder(folder).map_err(failed("sync", folder))
+}
+
+/// An empty file that is to take the place of `path`.
+pub(crate) fn create_temporary(path: &Path) -> Result<(PathBuf, File), LogError> {
     let temporary = temporary_of(path);
     let file = OpenOptions::new()
         .write(true)
@@ -53,11 +69,7 @@ pub(crate) fn publish(disk: &dyn Disk, path: &Path, contents: &[u8]) -> Result<(
         .truncate(true)
         .open(&temporary)
         .map_err(failed("create", &temporary))?;
-    disk.write(&file, contents).map_err(failed("write", &temporary))?;
-    disk.sync(&file).map_err(failed("sync", &temporary))?;
-    std::fs::rename(&temporary, path).map_err(failed("rename", &temporary))?;
-    let folder = path.parent().unwrap_or(Path::new("."));
-    disk.sync_folder(folder).map_err(failed("sync", folder))
+    Ok((temporary, file))
 }
 
 fn temporary_of(path: &Path) -> PathBuf {

@@ -34,11 +34,11 @@ use crate::{
 /// the deduplication or take another's id by imitating that shape; and since such ids are remembered like all others,
 /// importing an export is idempotent.
 pub struct EmbeddedLog {
-    segments: Arc<Segments>,
-    tail: Arc<Tail>,
+    pub(crate) segments: Arc<Segments>,
+    pub(crate) tail: Arc<Tail>,
     queue: Arc<Queue>,
-    dedup: Arc<Mutex<Dedup>>,
-    disk: Arc<dyn Disk>,
+    pub(crate) dedup: Arc<Mutex<Dedup>>,
+    pub(crate) disk: Arc<dyn Disk>,
     writer: Mutex<Option<JoinHandle<()>>>,
     opened: Timestamp,
     named: AtomicU64,
@@ -75,7 +75,7 @@ impl EmbeddedLog {
         let segments = Arc::new(segments);
         let tail = Arc::new(Tail::new(recovery.end, options.recent_events));
         let queue = Arc::new(Queue::new(options.queue_events, options.queue_bytes));
-        let sealer = Sealer::start(folder.to_owned(), Arc::clone(&dedup), Arc::clone(&disk));
+        let sealer = Sealer::start(Arc::clone(&segments), Arc::clone(&dedup), Arc::clone(&disk));
         let place = segments.update(|state| {
             state.active.as_ref().map(|active| Place {
                 segment: active.segment.clone(),
@@ -124,6 +124,14 @@ impl EmbeddedLog {
         self.tail.close();
     }
 
+    /// Seals the active segment, unless it holds nothing, and goes on in a new one.
+    pub(crate) fn rotate(&self) -> Result<(), LogError> {
+        let (reply, answer) = oneshot::channel();
+        let (events, encoded, pieces) = (Vec::new(), Vec::new(), Vec::new());
+        self.queue.push(Request { events, encoded, pieces, reply, rotate: true });
+        Appending::new(answer).wait().map(drop)
+    }
+
     fn encode(
         &self,
         mut events: Vec<Event>,
@@ -145,7 +153,7 @@ impl EmbeddedLog {
             }
             pieces.push(Piece { end: encoded.len(), id: dedup::hash(event.id.as_str()), named_here });
         }
-        Some(Request { events, encoded, pieces, reply })
+        Some(Request { events, encoded, pieces, reply, rotate: false })
     }
 
     fn name(&self) -> EventId {

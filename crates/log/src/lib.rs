@@ -13,6 +13,7 @@ mod decisions;
 mod dedup;
 mod disk;
 mod embedded;
+pub mod erasure;
 pub mod error;
 mod lock;
 mod options;
@@ -32,6 +33,7 @@ pub use api::{
 };
 pub use decisions::DecisionLog;
 pub use embedded::EmbeddedLog;
+pub use erasure::{Deletion, Erased, Erasure, Tie};
 pub use error::LogError;
 pub use options::{DecisionOptions, LogOptions};
 pub use reader::{Events, LogReader};

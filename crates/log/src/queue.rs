@@ -18,6 +18,8 @@ pub(crate) struct Request {
     /// One for each event.
     pub(crate) pieces: Vec<Piece>,
     pub(crate) reply: oneshot::Sender<Result<Appended, LogError>>,
+    /// Answered only after the active segment, unless it holds nothing, was sealed.
+    pub(crate) rotate: bool,
 }
 
 /// One encoded event.

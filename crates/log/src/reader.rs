@@ -78,7 +78,9 @@ impl LogReader {
         if active.is_none_or(|first| firsts.binary_search(&first).is_err()) {
             self.reload(&firsts)?;
         }
-        self.advance(&firsts)
+        self.advance(&firsts)?;
+        self.segments.forget_replaced();
+        Ok(())
     }
 
     /// Takes what is there for all that is known.

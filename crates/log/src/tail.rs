@@ -58,6 +58,18 @@ impl Tail {
         self.grown.notify_all();
     }
 
+    /// Drops what stands before `offset`, as far as whole batches go: it is read from disk from then on.
+    pub(crate) fn forget_before(&self, offset: Offset) {
+        let mut state = self.state.lock();
+        while let Some((first, events)) = state.batches.front()
+            && *first < offset
+        {
+            let length = events.len();
+            state.events -= length;
+            state.batches.pop_front();
+        }
+    }
+
     /// Tells who waits that nothing more comes.
     pub(crate) fn close(&self) {
         self.state.lock().closed = true;

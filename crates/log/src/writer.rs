@@ -92,6 +92,7 @@ impl Writer {
         mark.put(self.at.segment.header.salt, &mut commit.bytes);
         let mut answers = Vec::with_capacity(requests.len());
         let mut replies = Vec::with_capacity(requests.len());
+        let rotate = requests.iter().any(|request| request.rotate);
         let mut result = Ok(());
         for request in requests {
             replies.push(request.reply);
@@ -112,6 +113,15 @@ impl Writer {
             return Err(error);
         }
         *bytes = commit.bytes;
+        if rotate
+            && self.at.offset > self.at.segment.header.first
+            && let Err(error) = self.rotate()
+        {
+            for reply in replies {
+                let _ = reply.send(Err(error.clone()));
+            }
+            return Err(error);
+        }
         for (reply, outcomes) in replies.into_iter().zip(answers) {
             let position = Position(vec![self.at.offset]);
             // Whoever does not wait for the answer has it stored all the same.

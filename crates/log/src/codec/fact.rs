@@ -3,7 +3,7 @@
 use headwater_base::{Actor, Fact, Interaction, ItemId, RequestId, SessionId, UserId};
 
 use super::wire::{Input, put_text};
-use super::{CodecError, decision, fields};
+use super::{CodecError, Whose, decision, fields};
 
 const INTERACTION: u8 = 1;
 const ITEM_UPSERT: u8 = 2;
@@ -101,6 +101,34 @@ pub(super) fn take(input: &mut Input<'_>, version: u8) -> Result<Fact, CodecErro
 /// Reads the request id, if the fact is a decision.
 pub(super) fn take_request_id<'a>(input: &mut Input<'a>) -> Result<Option<&'a str>, CodecError> {
     if input.byte()? == DECISION { input.text().map(Some) } else { Ok(None) }
+}
+
+/// Reads whose the fact is, and nothing after that.
+pub(super) fn take_whose<'a>(input: &mut Input<'a>) -> Result<Whose<'a>, CodecError> {
+    Ok(match input.byte()? {
+        INTERACTION => {
+            let flags = input.byte()?;
+            input.text()?;
+            take_someone(input, flags)?
+        }
+        DECISION => {
+            input.text()?;
+            input.text()?;
+            let flags = input.byte()?;
+            take_someone(input, flags)?
+        }
+        USER_UPSERT => Whose::Somebody { user: Some(input.text()?), session: None },
+        USER_DELETE => Whose::Deletion { user: input.text()? },
+        MERGE => Whose::Somebody { session: Some(input.text()?), user: Some(input.text()?) },
+        ITEM_UPSERT | ITEM_DELETE | ERASED => Whose::Nobody,
+        _ => return Err(input.malformed("an unknown kind of fact")),
+    })
+}
+
+fn take_someone<'a>(input: &mut Input<'a>, flags: u8) -> Result<Whose<'a>, CodecError> {
+    let user = when(flags & HAS_USER != 0, || input.text())?;
+    let session = when(flags & HAS_SESSION != 0, || input.text())?;
+    Ok(Whose::Somebody { user, session })
 }
 
 /// The flag bits of the parts `actor` has.

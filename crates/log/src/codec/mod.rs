@@ -60,6 +60,25 @@ pub struct Head<'a> {
     pub received: Timestamp,
 }
 
+/// Whose a record is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose<'a> {
+    /// It is about nobody: an item, or what was erased.
+    Nobody,
+    /// The user it names, the session, or both. A merge names both.
+    Somebody {
+        /// The user.
+        user: Option<&'a str>,
+        /// The session.
+        session: Option<&'a str>,
+    },
+    /// It deletes this user.
+    Deletion {
+        /// The user.
+        user: &'a str,
+    },
+}
+
 /// Appends the encoding of `event` to `out`.
 pub fn encode(event: &Event, out: &mut Vec<u8>) {
     out.push(VERSION);
@@ -89,6 +108,13 @@ pub fn peek_request_id(bytes: &[u8]) -> Result<Option<&str>, CodecError> {
     let mut input = Input::new(bytes);
     head(&mut input)?;
     fact::take_request_id(&mut input)
+}
+
+/// Whose the record is, without decoding the rest.
+pub fn peek_whose(bytes: &[u8]) -> Result<Whose<'_>, CodecError> {
+    let mut input = Input::new(bytes);
+    head(&mut input)?;
+    fact::take_whose(&mut input)
 }
 
 /// The version of the record, and its head.

@@ -101,6 +101,26 @@ impl SealedIds {
         Ok(Self { first: summary.first, file, count: hashes.len(), pages_at, filter: Some(filter) })
     }
 
+    /// Lets the sidecar that belongs to the segment `old` belong to `new`, which holds the same ids or had them once.
+    /// Answers whether there was a sound one.
+    pub(crate) fn readdress(
+        disk: &dyn Disk,
+        folder: &Path,
+        old: Summary,
+        new: Summary,
+    ) -> Result<bool, LogError> {
+        if Self::open(folder, old).is_none() {
+            return Ok(false);
+        }
+        let path = segment_path(folder, old.first).with_extension("ids");
+        let mut contents = std::fs::read(&path).map_err(failed("read", &path))?;
+        contents[24..32].copy_from_slice(&new.bytes.to_le_bytes());
+        let checksum = crc32c::crc32c(&contents[..HEADER_BYTES - 4]);
+        contents[HEADER_BYTES - 4..HEADER_BYTES].copy_from_slice(&checksum.to_le_bytes());
+        publish(disk, &path, &contents)?;
+        Ok(true)
+    }
+
     /// First offset of the segment.
     pub(crate) fn first(&self) -> Offset {
         self.first

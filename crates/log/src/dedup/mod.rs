@@ -120,6 +120,25 @@ impl Dedup {
         self.keep_within_budget();
     }
 
+    /// The ids of a segment sealed a moment ago, whose sidecar is not written yet.
+    pub(crate) fn unwritten(&self, first: Offset) -> Option<Arc<Table>> {
+        let sealed = self.sealed.iter().find(|sealed| sealed.summary.first == first)?;
+        if let Ids::Memory(table) = &sealed.ids { Some(Arc::clone(table)) } else { None }
+    }
+
+    /// Takes note that a segment's file was replaced by one that `summary` describes.
+    pub(crate) fn replaced(&mut self, summary: Summary) {
+        let Some(sealed) = self.sealed.iter_mut().find(|sealed| sealed.summary.first == summary.first) else {
+            return;
+        };
+        sealed.summary = summary;
+        if !matches!(sealed.ids, Ids::Expired) {
+            // One that does not open is read, or rebuilt, once an id is looked up.
+            sealed.ids = SealedIds::open(&self.folder, summary).map_or(Ids::Expired, Ids::Disk);
+        }
+        self.keep_within_budget();
+    }
+
     /// Forgets the segments before `start`.
     pub(crate) fn forget_before(&mut self, start: Offset) {
         self.sealed.retain(|sealed| sealed.summary.first >= start);
@@ -171,9 +190,11 @@ impl Dedup {
     }
 }
 
-/// Reads the ids of a sealed segment and writes its sidecar again.
-fn rebuild(folder: &Path, summary: Summary) -> Result<SealedIds, LogError> {
+/// Reads the ids of a sealed segment and writes its sidecar again. Of erased events nothing is known from then on.
+pub(crate) fn rebuild(folder: &Path, summary: Summary) -> Result<SealedIds, LogError> {
     let segment = SegmentFile::open(folder, summary.first)?;
+    // An erasure may have replaced the file a moment ago.
+    let summary = Summary { bytes: segment.length()?, ..summary };
     let mut table = Table::default();
     let from = crate::segment::format::HEADER_BYTES as u64;
     let mut scan = segment.scan(summary.first, from, summary.bytes);

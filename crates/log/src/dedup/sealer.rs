@@ -1,6 +1,6 @@
 //! The thread that writes the sidecars of sealed segments, so that sorting a million ids does not hold up appends.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use super::{Dedup, SealedIds, Table};
 use crate::LogError;
 use crate::disk::{Disk, publish};
-use crate::segment::segments::Indexed;
+use crate::segment::segments::{Indexed, Segments};
 
 /// A segment to make sidecars for.
 pub(crate) struct SealJob {
@@ -27,14 +27,14 @@ pub(crate) struct Sealer {
 impl Sealer {
     /// Starts the thread, which installs what it wrote into `dedup`.
     pub(crate) fn start(
-        folder: PathBuf,
+        segments: Arc<Segments>,
         dedup: Arc<Mutex<Dedup>>,
         disk: Arc<dyn Disk>,
     ) -> std::io::Result<Self> {
         let (jobs, received) = channel();
         let thread = std::thread::Builder::new()
             .name("log-sealer".to_owned())
-            .spawn(move || work(&received, &folder, &dedup, &*disk))?;
+            .spawn(move || work(&received, &segments, &dedup, &*disk))?;
         Ok(Self { jobs: Some(jobs), thread: Some(thread) })
     }
 
@@ -56,9 +56,14 @@ impl Drop for Sealer {
     }
 }
 
-fn work(jobs: &Receiver<SealJob>, folder: &std::path::Path, dedup: &Mutex<Dedup>, disk: &dyn Disk) {
+fn work(jobs: &Receiver<SealJob>, segments: &Segments, dedup: &Mutex<Dedup>, disk: &dyn Disk) {
     for SealJob { segment, ids } in jobs {
-        let written = write(folder, &segment, &ids, disk);
+        let _upkeep = segments.upkeep.lock();
+        // An erasure that came first has written the sidecars; retention needs none.
+        if segments.sealed_at(segment.index.summary().first) != Some(segment.index.summary()) {
+            continue;
+        }
+        let written = write(segments.folder(), &segment, &ids, disk);
         drop(ids);
         match written {
             Ok(ids) => dedup.lock().install(ids),
@@ -68,12 +73,7 @@ fn work(jobs: &Receiver<SealJob>, folder: &std::path::Path, dedup: &Mutex<Dedup>
     }
 }
 
-fn write(
-    folder: &std::path::Path,
-    sealed: &Indexed,
-    ids: &Table,
-    disk: &dyn Disk,
-) -> Result<SealedIds, LogError> {
+fn write(folder: &Path, sealed: &Indexed, ids: &Table, disk: &dyn Disk) -> Result<SealedIds, LogError> {
     publish(disk, &sealed.segment.path.with_extension("index"), &sealed.index.encode())?;
     SealedIds::write(disk, folder, sealed.index.summary(), ids)
 }

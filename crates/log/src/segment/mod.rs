@@ -13,5 +13,6 @@
 pub(crate) mod format;
 pub(crate) mod index;
 pub(crate) mod recover;
+pub(crate) mod rewrite;
 pub(crate) mod scan;
 pub(crate) mod segments;

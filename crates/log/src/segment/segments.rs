@@ -22,6 +22,9 @@ use crate::{LogError, Offset, Truncated};
 /// How many sealed segments are kept open at once.
 const OPEN_SEGMENTS: usize = 16;
 
+/// Is shown encoded events with their offsets.
+pub(crate) type Visit<'a> = dyn FnMut(Offset, &[u8]) -> Result<(), CodecError> + 'a;
+
 /// The open file of a segment.
 #[derive(Clone)]
 pub(crate) struct SegmentFile {
@@ -59,6 +62,26 @@ impl SegmentFile {
         Scan::new(&self.file, &self.path, self.header.salt, byte, offset, limit)
     }
 
+    /// Shows the records of the file that `summary` describes to `visit`, from `from` on.
+    pub(crate) fn visit(
+        &self,
+        summary: Summary,
+        from: Offset,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), LogError> {
+        let mut scan = self.scan(summary.first, HEADER_BYTES as u64, summary.bytes);
+        loop {
+            match scan.next()? {
+                Step::Record { offset, byte, payload } if offset >= from => {
+                    visit(offset, payload).map_err(|error| self.undecodable(offset, byte, &error))?;
+                }
+                Step::Record { .. } => {}
+                Step::End => return Ok(()),
+                Step::Bad(reason) => return Err(scan.damaged(reason)),
+            }
+        }
+    }
+
     /// What a record that passed its checksum but does not decode means.
     pub(crate) fn undecodable(&self, offset: Offset, byte: u64, error: &CodecError) -> LogError {
         match error {
@@ -83,7 +106,8 @@ pub(crate) struct Indexed {
 /// Where a reader stopped, so that it goes on without searching.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cursor {
-    first: Offset,
+    /// Of the file's header: one that was rewritten has another.
+    salt: u64,
     offset: Offset,
     byte: u64,
 }
@@ -93,6 +117,8 @@ pub(crate) struct Segments {
     folder: PathBuf,
     state: RwLock<State>,
     opened: Mutex<VecDeque<Arc<Indexed>>>,
+    /// Held by whoever replaces or deletes files of sealed segments.
+    pub(crate) upkeep: Mutex<()>,
 }
 
 /// Sealed segments in order, then the active one; without a gap.
@@ -111,7 +137,12 @@ struct Place {
 
 impl Segments {
     pub(crate) fn new(folder: &Path, state: State) -> Self {
-        Self { folder: folder.to_owned(), state: RwLock::new(state), opened: Mutex::default() }
+        Self {
+            folder: folder.to_owned(),
+            state: RwLock::new(state),
+            opened: Mutex::default(),
+            upkeep: Mutex::default(),
+        }
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -128,6 +159,11 @@ impl Segments {
     /// The offset after the last readable record.
     pub(crate) fn end(&self) -> Offset {
         self.state.read().active.as_ref().map_or(0, |active| active.index.summary().end)
+    }
+
+    /// The first offset of the active segment.
+    pub(crate) fn active_first(&self) -> Offset {
+        self.state.read().active.as_ref().map_or(0, |active| active.index.summary().first)
     }
 
     /// The sealed segments, oldest first.
@@ -148,6 +184,14 @@ impl Segments {
         drop(state);
         self.keep_open(Arc::clone(&sealed));
         Some(sealed)
+    }
+
+    /// Forgets what is open of files that were rewritten since; for a reader beside a writer.
+    pub(crate) fn forget_replaced(&self) {
+        self.opened.lock().retain(|opened| {
+            let now = std::fs::metadata(&opened.segment.path);
+            now.is_ok_and(|now| now.len() == opened.index.summary().bytes)
+        });
     }
 
     /// Forgets what is open; for a reader whose files were replaced beneath it.
@@ -179,8 +223,7 @@ impl Segments {
                 Step::Bad(reason) => return Err(scan.damaged(reason)),
             }
         }
-        *cursor =
-            Some(Cursor { first: place.segment.header.first, offset: scan.offset(), byte: scan.byte() });
+        *cursor = Some(Cursor { salt: place.segment.header.salt, offset: scan.offset(), byte: scan.byte() });
         Ok(events)
     }
 
@@ -213,8 +256,45 @@ impl Segments {
         Ok(None)
     }
 
+    /// The sealed segment that starts at `first`, if it is still held.
+    pub(crate) fn sealed_at(&self, first: Offset) -> Option<Summary> {
+        let state = self.state.read();
+        let at = state.sealed.binary_search_by_key(&first, |sealed| sealed.first).ok()?;
+        Some(state.sealed[at])
+    }
+
+    /// Takes note that the file of a sealed segment was replaced by one that `summary` describes.
+    pub(crate) fn replaced(&self, summary: Summary) {
+        let mut state = self.state.write();
+        if let Ok(at) = state.sealed.binary_search_by_key(&summary.first, |sealed| sealed.first) {
+            state.sealed[at] = summary;
+        }
+        drop(state);
+        self.opened.lock().retain(|opened| opened.index.summary().first != summary.first);
+    }
+
+    /// Shows every record from `from` to the end to `visit`, in order, with its offset.
+    pub(crate) fn visit(&self, from: Offset, visit: &mut Visit<'_>) -> Result<(), LogError> {
+        let (sealed, active) = {
+            let state = self.state.read();
+            let active = state.active.as_ref();
+            let active = active.map(|active| (active.segment.clone(), active.index.summary()));
+            (state.sealed.clone(), active)
+        };
+        for summary in sealed.iter().filter(|summary| summary.end > from) {
+            match self.open_sealed(summary.first) {
+                Ok(opened) => opened.segment.visit(opened.index.summary(), from, visit)?,
+                // Retention may have deleted the file since.
+                Err(_) if summary.first < self.start() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        active.map_or(Ok(()), |(segment, summary)| segment.visit(summary, from, visit))
+    }
+
     /// Deletes the oldest sealed segments in which everything was received before `received`.
     pub(crate) fn truncate(&self, received: Timestamp) -> Result<Truncated, LogError> {
+        let _upkeep = self.upkeep.lock();
         let removed: Vec<Summary> = self.update(|state| {
             let old = state.sealed.iter().take_while(|summary| summary.latest < received).count();
             state.sealed.drain(..old).collect()
@@ -248,6 +328,11 @@ impl Segments {
 
     fn keep_open(&self, segment: Arc<Indexed>) {
         let mut opened = self.opened.lock();
+        let summary = segment.index.summary();
+        if self.sealed_at(summary.first) != Some(summary) {
+            // Replaced or deleted since it was opened.
+            return;
+        }
         if opened.len() == OPEN_SEGMENTS {
             opened.pop_front();
         }
@@ -303,7 +388,8 @@ impl Segments {
         for summary in sealed.iter().rev().filter(|summary| summary.earliest <= to && summary.latest >= from)
         {
             let opened = self.open_sealed(summary.first)?;
-            found.push((opened.segment.clone(), summary.bytes, opened.index.between(from, to)));
+            let bytes = opened.index.summary().bytes;
+            found.push((opened.segment.clone(), bytes, opened.index.between(from, to)));
         }
         Ok(found)
     }
@@ -311,7 +397,8 @@ impl Segments {
 
 fn place_in(indexed: &Indexed, from: Offset, cursor: Option<Cursor>) -> Place {
     let summary = indexed.index.summary();
-    let resumed = cursor.filter(|cursor| cursor.first == summary.first && cursor.offset == from);
+    let salt = indexed.segment.header.salt;
+    let resumed = cursor.filter(|cursor| cursor.salt == salt && cursor.offset == from);
     let (offset, byte) = match resumed {
         Some(cursor) => (cursor.offset, cursor.byte),
         None => indexed.index.locate(from).unwrap_or((summary.first, HEADER_BYTES as u64)),

@@ -40,6 +40,10 @@ impl Disk for Fragile {
         SystemDisk.sync(file)
     }
 
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        SystemDisk.rename(from, to)
+    }
+
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {
         check(&self.fail_sync)?;
         SystemDisk.sync_folder(folder)

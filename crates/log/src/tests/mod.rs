@@ -4,6 +4,7 @@ mod behaviour;
 mod concurrency;
 mod damage;
 mod decisions;
+mod erasure;
 mod failing;
 mod reader;
 
