@@ -4,6 +4,7 @@ pub mod artifact;
 pub mod dataset;
 pub mod error;
 pub mod evaluate;
+pub mod examples;
 pub mod fit;
 pub mod options;
 pub mod presets;
