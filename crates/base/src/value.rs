@@ -119,6 +119,9 @@ pub fn validate_value(field: &str, value: &Value) -> Result<(), Invalid> {
 pub struct Fields(Vec<(CompactString, Value)>);
 
 impl Fields {
+    /// No fields.
+    pub const EMPTY: Self = Self(Vec::new());
+
     /// Sorts `values` by name; of a repeated name the last value stays.
     pub fn new(values: impl IntoIterator<Item = (CompactString, Value)>) -> Self {
         let mut fields = Self::default();

@@ -81,6 +81,11 @@ impl<W: Write> Writer<W> {
         self.raw(text.as_bytes())
     }
 
+    pub(crate) fn block(&mut self, bytes: &[u8]) -> Result<(), FeaturesError> {
+        self.length(bytes.len())?;
+        self.raw(bytes)
+    }
+
     pub(crate) fn time(&mut self, time: Timestamp) -> Result<(), FeaturesError> {
         self.i64(time.as_micros())
     }
@@ -190,6 +195,13 @@ impl<R: Read> Reader<R> {
         let mut bytes = Vec::new();
         self.block(length, &mut bytes)?;
         String::from_utf8(bytes).map_err(damaged)
+    }
+
+    pub(crate) fn blob(&mut self) -> Result<Vec<u8>, FeaturesError> {
+        let length = self.length()?;
+        let mut bytes = Vec::new();
+        self.block(length, &mut bytes)?;
+        Ok(bytes)
     }
 
     pub(crate) fn time(&mut self) -> Result<Timestamp, FeaturesError> {

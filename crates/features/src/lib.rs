@@ -19,18 +19,26 @@ mod neighbours;
 pub mod options;
 mod popularity;
 pub mod profiles;
+mod read;
+mod replay;
+mod state;
+mod tables;
+mod tiles;
 pub mod view;
 mod views;
 
 pub use catalogue::{Catalogue, CategoricalField, TagsField};
 pub use checkpoint::{Restored, Skipped};
+pub use declared::{FeatureSpec, Plan};
 pub use error::FeaturesError;
 pub use follower::{Follower, FollowerOptions};
 pub use interner::Interner;
 pub use options::ViewsOptions;
 pub use profiles::{Profile, ProfileInteraction};
+pub use read::{FeatureRequest, FeatureRows};
+pub use replay::Replay;
 pub use view::{Keying, View};
-pub use views::Views;
+pub use views::{Held, Views};
 
 /// Dense number of an item, given in the order in which the log first names it.
 pub type ItemIndex = u32;

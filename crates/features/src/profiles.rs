@@ -1,11 +1,14 @@
 //! Profiles: what each user and each anonymous session did last, and the users' fields.
 //!
-//! Actors are spread over a fixed number of shards by a stable hash of their id, each behind its own lock. A session
-//! that is merged becomes an alias: its history goes to the user, and so does whatever it does later. Deleting a user
-//! drops everything; aliases of the deleted user lapse, and a later event, of the user or of such a session, starts anew.
+//! Actors are spread over a fixed number of shards by a stable hash of their id. A session that is merged becomes an
+//! alias: its history goes to the user, and so does whatever it does later. Deleting a user drops everything; aliases of
+//! the deleted user lapse, and a later event, of the user or of such a session, starts anew.
+//!
+//! Beside the history lies the [`Row`] of the declared features of that user; an anonymous session has one as well, which
+//! goes to the user with its history.
 
 mod history;
-mod keyed;
+pub(crate) mod keyed;
 
 use std::io::{Read, Write};
 use std::slice;
@@ -13,11 +16,10 @@ use std::slice;
 use headwater_base::random::stable_hash;
 use headwater_base::{Actor, Fields, SessionId, Timestamp, UserId};
 use headwater_log::Offset;
-use parking_lot::RwLock;
 
 use crate::bytes::{Reader, Writer, damaged};
-use crate::view::{Keying, View};
-use crate::{FeaturesError, ItemIndex};
+use crate::tiles::{Row, RowLayout};
+use crate::{FeaturesError, ItemIndex, tables};
 pub(crate) use history::{History, Stored};
 use keyed::Keyed;
 
@@ -57,88 +59,152 @@ struct User {
     fields: Option<Box<Fields>>,
     /// Offset of the first event of this user since they were last deleted; an alias made before it has lapsed.
     born: Offset,
+    row: Row,
 }
 
 #[derive(Debug)]
 enum Session {
-    Own(History),
+    Own(History, Row),
     /// An alias, made by the merge at this offset.
     Of {
         user: UserId,
         merged: Offset,
+        /// When its last event was received; microseconds.
+        stamp: i64,
     },
 }
 
-/// The profiles of everybody.
+/// The actor's state when an interaction comes.
+pub(crate) struct Known<'a> {
+    /// What they did before.
+    pub(crate) before: &'a [Stored],
+    /// The user's fields.
+    pub(crate) fields: &'a Fields,
+    /// Their tiles.
+    pub(crate) row: &'a mut Row,
+}
+
+/// When idle actors are forgotten, microseconds without an event received.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Idle {
+    pub(crate) users: i64,
+    pub(crate) sessions: i64,
+}
+
+/// The profiles of everybody: keyed by user, so each is touched by one partition of the log only.
 #[derive(Debug)]
 pub(crate) struct Profiles {
-    users: Vec<RwLock<Keyed<User>>>,
-    sessions: Vec<RwLock<Keyed<Session>>>,
+    users: Vec<Keyed<User>>,
+    sessions: Vec<Keyed<Session>>,
 }
 
 impl Default for Profiles {
     fn default() -> Self {
         Self {
-            users: (0..SHARDS).map(|_| RwLock::default()).collect(),
-            sessions: (0..SHARDS).map(|_| RwLock::default()).collect(),
+            users: (0..SHARDS).map(|_| Keyed::default()).collect(),
+            sessions: (0..SHARDS).map(|_| Keyed::default()).collect(),
         }
     }
 }
 
-fn shard<'a, T>(shards: &'a [RwLock<Keyed<T>>], id: &str) -> &'a RwLock<Keyed<T>> {
+static NO_FIELDS: Fields = Fields::EMPTY;
+
+fn shard(id: &str) -> usize {
     // The table inside the shard uses the low and the highest bits of the same hash.
-    &shards[(stable_hash(id) >> 32) as usize % SHARDS]
+    (stable_hash(id) >> 32) as usize % SHARDS
 }
 
 impl Profiles {
-    /// Adds an interaction at `offset`, handing `before` the history as it was.
+    /// Adds an interaction at `offset`, received at `stamp`, handing `touch` what was known before.
     pub(crate) fn interact(
-        &self,
+        &mut self,
         actor: &Actor,
-        offset: Offset,
+        (offset, stamp): (Offset, i64),
         interaction: Stored,
-        before: impl FnOnce(&[Stored]),
+        idle: Idle,
+        touch: impl FnOnce(Known<'_>),
     ) {
-        let add = |history: &mut History| {
-            before(history.visible());
-            history.push(interaction, offset);
-        };
         if let Some(user) = &actor.user {
-            self.with_user(user, offset, |user| add(&mut user.history));
+            self.user_mut(user, offset).interact((offset, stamp), interaction, idle, touch);
         } else if let Some(session) = &actor.session {
-            self.with_session(session, offset, add);
+            self.drop_lapsed_alias(session);
+            let session = self.sessions[shard(session.as_str())].entry(session.as_str(), Session::default);
+            match session {
+                Session::Own(history, row) => {
+                    revive(history, row, stamp, idle.sessions);
+                    touch(Known { before: history.visible(), fields: &NO_FIELDS, row });
+                    history.push(interaction, offset);
+                }
+                Session::Of { user, stamp: last, .. } => {
+                    *last = stamp;
+                    let user = user.clone();
+                    self.user_mut(&user, offset).interact((offset, stamp), interaction, idle, touch);
+                }
+            }
         }
     }
 
     /// Sets or patches a user's fields.
-    pub(crate) fn upsert(&self, id: &UserId, offset: Offset, change: impl FnOnce(&mut Fields)) {
-        self.with_user(id, offset, |user| {
-            let mut fields = user.fields.take().map(|fields| *fields).unwrap_or_default();
-            change(&mut fields);
-            user.fields = (!fields.is_empty()).then(|| Box::new(fields));
-            user.history.last = offset + 1;
-        });
+    pub(crate) fn upsert(
+        &mut self,
+        id: &UserId,
+        (offset, stamp): (Offset, i64),
+        change: impl FnOnce(&mut Fields),
+    ) {
+        let user = self.user_mut(id, offset);
+        let mut fields = user.fields.take().map(|fields| *fields).unwrap_or_default();
+        change(&mut fields);
+        user.fields = (!fields.is_empty()).then(|| Box::new(fields));
+        user.history.last = offset + 1;
+        user.row.stamp = stamp;
     }
 
     /// Drops a user.
-    pub(crate) fn delete(&self, id: &UserId) {
-        shard(&self.users, id.as_str()).write().remove(id.as_str());
+    pub(crate) fn delete(&mut self, id: &UserId) {
+        self.users[shard(id.as_str())].remove(id.as_str());
     }
 
-    /// Makes a session an alias of a user, who takes over its history.
-    pub(crate) fn merge(&self, session: &SessionId, id: &UserId, offset: Offset) {
+    /// Makes a session an alias of a user, who takes over its history and, laid out by `layout`, its tiles.
+    pub(crate) fn merge(
+        &mut self,
+        session: &SessionId,
+        id: &UserId,
+        (offset, stamp): (Offset, i64),
+        layout: Option<&RowLayout>,
+    ) {
         self.drop_lapsed_alias(session);
-        let alias = Session::Of { user: id.clone(), merged: offset };
-        let before = {
-            let mut sessions = shard(&self.sessions, session.as_str()).write();
-            std::mem::replace(sessions.entry(session.as_str(), || Session::Own(History::default())), alias)
-        };
-        self.with_user(id, offset, |user| {
-            if let Session::Own(history) = before {
-                user.history.merge(&history);
+        let alias = Session::Of { user: id.clone(), merged: offset, stamp };
+        let sessions = &mut self.sessions[shard(session.as_str())];
+        let before = std::mem::replace(sessions.entry(session.as_str(), Session::default), alias);
+        let user = self.user_mut(id, offset);
+        if let Session::Own(history, row) = before {
+            user.history.merge(&history);
+            if let Some(layout) = layout {
+                user.row.merge(layout, row);
             }
-            user.history.last = offset + 1;
-        });
+        }
+        user.history.last = offset + 1;
+        user.row.stamp = stamp;
+    }
+
+    /// Forgets what received nothing since the actor's kind goes idle; what is still known of a user are their fields.
+    pub(crate) fn forget_idle(&mut self, now: i64, idle: Idle) {
+        for users in &mut self.users {
+            users.retain(|user| {
+                if now.saturating_sub(user.row.stamp) > idle.users {
+                    user.history.forget();
+                    user.row.clear();
+                    return user.fields.is_some();
+                }
+                true
+            });
+        }
+        for sessions in &mut self.sessions {
+            sessions.retain(|session| {
+                let (Session::Own(_, Row { stamp, .. }) | Session::Of { stamp, .. }) = session;
+                now.saturating_sub(*stamp) <= idle.sessions
+            });
+        }
     }
 
     /// An owned copy of what is known of `actor`, `weight` giving the weight of each interaction type.
@@ -146,112 +212,163 @@ impl Profiles {
     /// A user's own history comes first; where there is none, the session is read.
     pub(crate) fn profile(&self, actor: &Actor, weight: impl Fn(u16) -> f32) -> Profile {
         let mut profile = Profile::default();
-        if let Some(user) = &actor.user {
-            self.read_user(user, &mut profile, &weight);
+        if let Some(user) = actor.user.as_ref().and_then(|user| self.user(user)) {
+            user.copy_to(&mut profile, &weight);
         }
         if profile.interactions.is_empty()
             && let Some(session) = &actor.session
         {
-            self.read_session(session, &mut profile, &weight);
+            match self.session(session) {
+                Some(Session::Own(history, _)) => history.copy_to(&mut profile, &weight),
+                Some(Session::Of { user, .. }) => {
+                    if let Some(user) = self.user(user) {
+                        user.copy_to(&mut profile, &weight);
+                    }
+                }
+                None => {}
+            }
         }
         profile
     }
 
+    /// The fields and tiles of the user who acts or asks, an anonymous session standing for one.
+    pub(crate) fn known(&self, actor: &Actor) -> (Option<&Fields>, Option<&Row>) {
+        let of_user = |id: &UserId| match self.user(id) {
+            Some(user) => (user.fields.as_deref(), Some(&user.row)),
+            None => (None, None),
+        };
+        if let Some(user) = &actor.user {
+            return of_user(user);
+        }
+        match actor.session.as_ref().and_then(|session| self.session(session)) {
+            Some(Session::Own(_, row)) => (None, Some(row)),
+            Some(Session::Of { user, .. }) => of_user(user),
+            None => (None, None),
+        }
+    }
+
     /// How many users and sessions have state.
     pub(crate) fn counts(&self) -> (usize, usize) {
-        let users = self.users.iter().map(|shard| shard.read().len()).sum();
-        let sessions = self.sessions.iter().map(|shard| shard.read().len()).sum();
-        (users, sessions)
+        (self.users.iter().map(Keyed::len).sum(), self.sessions.iter().map(Keyed::len).sum())
     }
 
-    fn read_user(&self, id: &UserId, profile: &mut Profile, weight: &impl Fn(u16) -> f32) {
-        let users = shard(&self.users, id.as_str()).read();
-        if let Some(user) = users.get(id.as_str()) {
-            user.history.copy_to(profile, weight);
-            if let Some(fields) = &user.fields {
-                profile.fields = Fields::clone(fields);
-            }
+    /// Bytes of histories and tiles beyond fixed parts, about.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        let users = self.users.iter().flat_map(Keyed::iter);
+        let sessions = self.sessions.iter().flat_map(Keyed::iter);
+        let users: usize = users.map(|(_, user)| user.history.heap_bytes() + user.row.heap_bytes()).sum();
+        let sessions = sessions.map(|(_, session)| match session {
+            Session::Own(history, row) => history.heap_bytes() + row.heap_bytes(),
+            Session::Of { .. } => 0,
+        });
+        users + sessions.sum::<usize>()
+    }
+
+    fn user(&self, id: &UserId) -> Option<&User> {
+        self.users[shard(id.as_str())].get(id.as_str())
+    }
+
+    fn user_mut(&mut self, id: &UserId, offset: Offset) -> &mut User {
+        self.users[shard(id.as_str())].entry(id.as_str(), || User {
+            history: History::default(),
+            fields: None,
+            born: offset,
+            row: Row::default(),
+        })
+    }
+
+    /// A session; `None` for an alias that has lapsed.
+    fn session(&self, id: &SessionId) -> Option<&Session> {
+        let session = self.sessions[shard(id.as_str())].get(id.as_str())?;
+        match session {
+            Session::Of { user, merged, .. } if !self.is_alive(user, *merged) => None,
+            _ => Some(session),
         }
-    }
-
-    fn read_session(&self, id: &SessionId, profile: &mut Profile, weight: &impl Fn(u16) -> f32) {
-        let user = match shard(&self.sessions, id.as_str()).read().get(id.as_str()) {
-            None => return,
-            Some(Session::Own(history)) => {
-                history.copy_to(profile, weight);
-                return;
-            }
-            Some(Session::Of { user, merged }) => (user.clone(), *merged),
-        };
-        if self.is_alive(&user.0, user.1) {
-            self.read_user(&user.0, profile, weight);
-        }
-    }
-
-    fn with_user<T>(&self, id: &UserId, offset: Offset, change: impl FnOnce(&mut User) -> T) -> T {
-        let mut users = shard(&self.users, id.as_str()).write();
-        change(users.entry(id.as_str(), || User { history: History::default(), fields: None, born: offset }))
-    }
-
-    fn with_session(&self, id: &SessionId, offset: Offset, change: impl FnOnce(&mut History)) {
-        self.drop_lapsed_alias(id);
-        let mut sessions = shard(&self.sessions, id.as_str()).write();
-        let user = match sessions.entry(id.as_str(), || Session::Own(History::default())) {
-            Session::Own(history) => return change(history),
-            Session::Of { user, .. } => user.clone(),
-        };
-        drop(sessions);
-        self.with_user(&user, offset, |user| change(&mut user.history));
     }
 
     /// Forgets a session whose user was deleted after the merge, so that what it does next starts anew, in a new
     /// place: it must not matter whether a checkpoint, which leaves lapsed aliases out, was read in between.
-    fn drop_lapsed_alias(&self, id: &SessionId) {
-        let sessions = shard(&self.sessions, id.as_str());
-        let (user, merged) = match sessions.read().get(id.as_str()) {
-            Some(Session::Of { user, merged }) => (user.clone(), *merged),
-            _ => return,
-        };
-        if !self.is_alive(&user, merged) {
-            sessions.write().remove(id.as_str());
+    fn drop_lapsed_alias(&mut self, id: &SessionId) {
+        let shard = shard(id.as_str());
+        if self.sessions[shard].get(id.as_str()).is_some() && self.session(id).is_none() {
+            self.sessions[shard].remove(id.as_str());
         }
     }
 
     fn is_alive(&self, user: &UserId, merged: Offset) -> bool {
-        let users = shard(&self.users, user.as_str()).read();
-        users.get(user.as_str()).is_some_and(|user| user.born <= merged)
+        self.user(user).is_some_and(|user| user.born <= merged)
     }
 }
 
-impl View for Profiles {
-    const NAME: &'static str = "profiles";
-    const KEYING: Keying = Keying::ByUser;
+/// An actor of whom nothing was received for too long starts anew.
+fn revive(history: &mut History, row: &mut Row, stamp: i64, idle: i64) {
+    if row.stamp != i64::MIN && stamp.saturating_sub(row.stamp) > idle {
+        history.forget();
+    }
+    tables::revive(row, stamp, idle);
+}
 
-    fn write<W: Write>(&self, writer: &mut Writer<W>) -> Result<(), FeaturesError> {
+impl Default for Session {
+    fn default() -> Self {
+        Self::Own(History::default(), Row::default())
+    }
+}
+
+impl User {
+    fn interact(
+        &mut self,
+        (offset, stamp): (Offset, i64),
+        interaction: Stored,
+        idle: Idle,
+        touch: impl FnOnce(Known<'_>),
+    ) {
+        revive(&mut self.history, &mut self.row, stamp, idle.users);
+        let fields = self.fields.as_deref().unwrap_or(&NO_FIELDS);
+        touch(Known { before: self.history.visible(), fields, row: &mut self.row });
+        self.history.push(interaction, offset);
+    }
+
+    fn copy_to(&self, profile: &mut Profile, weight: &impl Fn(u16) -> f32) {
+        self.history.copy_to(profile, weight);
+        if let Some(fields) = &self.fields {
+            profile.fields = Fields::clone(fields);
+        }
+    }
+}
+
+impl Profiles {
+    /// The name of their section in the checkpoint.
+    pub(crate) const NAME: &'static str = "profiles";
+
+    /// Writes the whole state.
+    pub(crate) fn write<W: Write>(&self, writer: &mut Writer<W>) -> Result<(), FeaturesError> {
         writer.length(SHARDS)?;
         for shard in &self.users {
-            for (id, user) in shard.read().iter() {
+            for (id, user) in shard.iter() {
                 writer.u8(1)?;
                 writer.text(id)?;
                 writer.u64(user.born)?;
-                writer.fields(user.fields.as_deref().unwrap_or(&Fields::default()))?;
+                writer.fields(user.fields.as_deref().unwrap_or(&NO_FIELDS))?;
                 user.history.write(writer)?;
+                user.row.write(writer)?;
             }
             writer.u8(0)?;
         }
         for shard in &self.sessions {
-            for (id, session) in shard.read().iter() {
+            for (id, session) in shard.iter() {
                 match session {
-                    Session::Own(history) => {
+                    Session::Own(history, row) => {
                         writer.u8(1)?;
                         writer.text(id)?;
                         history.write(writer)?;
+                        row.write(writer)?;
                     }
-                    Session::Of { user, merged } if self.is_alive(user, *merged) => {
+                    Session::Of { user, merged, stamp } if self.is_alive(user, *merged) => {
                         writer.u8(2)?;
                         writer.text(id)?;
                         writer.text(user.as_str())?;
                         writer.u64(*merged)?;
+                        writer.i64(*stamp)?;
                     }
                     Session::Of { .. } => {}
                 }
@@ -261,7 +378,12 @@ impl View for Profiles {
         Ok(())
     }
 
-    fn read<R: Read>(&mut self, reader: &mut Reader<R>) -> Result<(), FeaturesError> {
+    /// Replaces this (empty) state by the one written, its rows laid out by `layout`.
+    pub(crate) fn read<R: Read>(
+        &mut self,
+        layout: &RowLayout,
+        reader: &mut Reader<R>,
+    ) -> Result<(), FeaturesError> {
         let shards = reader.length()?;
         if shards != SHARDS {
             return Err(damaged(format_args!("{shards} shards of profiles instead of {SHARDS}")));
@@ -272,7 +394,8 @@ impl View for Profiles {
                 let born = reader.u64()?;
                 let fields = Some(reader.fields()?).filter(|fields| !fields.is_empty()).map(Box::new);
                 let history = History::read(reader)?;
-                shard.get_mut().entry(&id, || User { history, fields, born });
+                let row = Row::read(layout, reader)?;
+                shard.entry(&id, || User { history, fields, born, row });
             }
         }
         for shard in &mut self.sessions {
@@ -283,11 +406,15 @@ impl View for Profiles {
                 }
                 let id = reader.text()?;
                 let session = match tag {
-                    1 => Session::Own(History::read(reader)?),
-                    2 => Session::Of { user: UserId::trusted(reader.text()?), merged: reader.u64()? },
+                    1 => Session::Own(History::read(reader)?, Row::read(layout, reader)?),
+                    2 => Session::Of {
+                        user: UserId::trusted(reader.text()?),
+                        merged: reader.u64()?,
+                        stamp: reader.i64()?,
+                    },
                     other => return Err(damaged(format_args!("a session of kind {other}"))),
                 };
-                shard.get_mut().entry(&id, || session);
+                shard.entry(&id, || session);
             }
         }
         Ok(())

@@ -4,37 +4,36 @@ use std::io::{Read, Write};
 use std::sync::Arc;
 
 use compact_str::CompactString;
-use headwater_base::{Actor, Event, Fact, Interaction, ItemId, Schema};
+use headwater_base::{Actor, Event, Schema};
 use headwater_log::{Batch, Offset, Partition, Position};
 use headwater_models::streaming::{Pairs, Visit};
 use headwater_models::{Query, Retrieve, Scored};
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 
 use crate::bytes::{Reader, Writer, damaged};
-use crate::catalogue::{CatalogueFold, Layout, Upsert, patched};
-use crate::kinds::Kinds;
+use crate::declared::Plan;
 use crate::neighbours::Neighbours;
 use crate::popularity::{Pace, Popularity};
-use crate::profiles::{Profiles, Stored};
+use crate::read::{FeatureRequest, FeatureRows};
+use crate::state::{Sink, State};
 use crate::view::View;
 use crate::{Catalogue, FeaturesError, ItemIndex, Profile, ViewsOptions};
 
 /// Events folded at once. What is keyed by item waits for the end of a piece and is locked against readers while it
 /// moves: a few milliseconds at most.
 const PIECE: usize = 4096;
-/// How far back a profile is searched for distinct earlier items.
-const PAIRED_INTERACTIONS: usize = 64;
+/// Events folded under one lock of the state: readers wait for some hundred microseconds at most.
+const LOCKED: usize = 64;
 
 /// The views: shared, read by many threads, moved by one.
 ///
-/// Reads never wait for a whole batch: profiles are locked by shard and event, the catalogue is a snapshot, and
+/// Reads never wait for a whole batch: the state is locked for some events at a time, the catalogue is a snapshot, and
 /// popularity and neighbours are locked for the item-keyed half of a piece of the batch.
 #[derive(Debug)]
 pub struct Views {
     options: ViewsOptions,
     fold: Mutex<Fold>,
-    kinds: RwLock<Kinds>,
-    profiles: Profiles,
+    state: RwLock<State>,
     catalogue: RwLock<Arc<Catalogue>>,
     popularity: RwLock<Popularity>,
     neighbours: RwLock<Neighbours>,
@@ -45,10 +44,50 @@ pub struct Views {
 /// What only the folding thread touches.
 #[derive(Debug)]
 struct Fold {
-    catalogue: CatalogueFold,
     pairs: Pairs,
     visits: Vec<Visit>,
     changed: Vec<ItemIndex>,
+}
+
+impl Sink for Fold {
+    fn visit(&mut self, visit: Visit, before: &mut dyn Iterator<Item = Visit>) {
+        self.visits.push(visit);
+        self.pairs.push(visit, before);
+    }
+
+    fn changed(&mut self, item: ItemIndex) {
+        self.changed.push(item);
+    }
+}
+
+/// The state at one position of the log, which stays where it is while this is held: hold it briefly.
+pub struct Held<'a>(RwLockReadGuard<'a, State>);
+
+impl Held<'_> {
+    /// The position: every event before it is in what is read, and none after it.
+    pub fn position(&self) -> &Position {
+        &self.0.position
+    }
+
+    /// Reads the features at `columns` of the plan for `items`: see [`ViewsOptions::plan`].
+    pub fn features(
+        &self,
+        request: &FeatureRequest<'_>,
+        columns: &[usize],
+        items: &[Option<ItemIndex>],
+    ) -> FeatureRows {
+        self.0.features(request, columns, items)
+    }
+
+    /// The item with this id.
+    pub fn item_index(&self, id: &str) -> Option<ItemIndex> {
+        self.0.catalogue.current().index(id)
+    }
+
+    /// Bytes of profiles and tiles, about.
+    pub fn resident_bytes(&self) -> usize {
+        self.0.profiles.heap_bytes() + self.0.tables.heap_bytes()
+    }
 }
 
 impl Views {
@@ -58,23 +97,31 @@ impl Views {
         reason = "callers share one schema; what views need of it is copied"
     )]
     pub fn new(schema: Arc<Schema>, options: ViewsOptions) -> Self {
-        let mut catalogue = CatalogueFold::new(Layout::new(&schema));
+        let mut state = State::new(&schema, &options);
         Self {
             fingerprint: options.fingerprint(&schema),
-            kinds: RwLock::new(Kinds::new(&schema)),
-            profiles: Profiles::default(),
-            catalogue: RwLock::new(catalogue.snapshot()),
+            catalogue: RwLock::new(state.catalogue.snapshot()),
+            state: RwLock::new(state),
             popularity: RwLock::new(Popularity::new(&options)),
             neighbours: RwLock::new(Neighbours::new(&options)),
             position: RwLock::default(),
             fold: Mutex::new(Fold {
-                catalogue,
                 pairs: Pairs::new(&options.neighbours),
                 visits: Vec::new(),
                 changed: Vec::new(),
             }),
             options,
         }
+    }
+
+    /// The declared features that these views fold.
+    pub fn plan(&self) -> &Arc<Plan> {
+        &self.options.plan
+    }
+
+    /// Holds the state where it is, to read several things of one position.
+    pub fn hold(&self) -> Held<'_> {
+        Held(self.state.read())
     }
 
     /// Folds a batch. Events the views already hold are skipped, so that applying twice changes nothing; events
@@ -88,7 +135,7 @@ impl Views {
         let known = usize::try_from(position - batch.first).unwrap_or(usize::MAX).min(batch.events.len());
         let mut offset = batch.first + known as Offset;
         for events in batch.events[known..].chunks(PIECE) {
-            self.fold_piece(&mut fold, offset, events);
+            self.fold_piece(&mut fold, batch.partition, offset, events);
             offset += events.len() as Offset;
             self.position.write().set(batch.partition, offset);
         }
@@ -103,6 +150,7 @@ impl Views {
     /// Lets views that have folded nothing begin at `start`, where retention has removed what was before.
     pub(crate) fn begin_at(&self, start: &Position) {
         let _fold = self.fold.lock();
+        self.state.write().position.advance(start);
         self.position.write().advance(start);
     }
 
@@ -121,18 +169,17 @@ impl Views {
     /// A user's own history comes first. Where there is none, the session's is read, which is the user's where the
     /// session was merged into one.
     pub fn profile(&self, actor: &Actor) -> Profile {
-        let kinds = self.kinds.read();
-        self.profiles.profile(actor, |kind| kinds.weight(kind))
+        self.state.read().profile(actor)
     }
 
     /// The name of an interaction type by its number in profiles.
     pub fn kind_name(&self, kind: u16) -> Option<CompactString> {
-        self.kinds.read().name(kind).map(CompactString::from)
+        self.state.read().kinds.name(kind).map(CompactString::from)
     }
 
     /// How many users and how many sessions have state.
     pub fn actors(&self) -> (usize, usize) {
-        self.profiles.counts()
+        self.state.read().profiles.counts()
     }
 
     /// The most popular available items that `allow` takes, best first; with `category`, a categorical field and one
@@ -195,92 +242,45 @@ impl Views {
         pairs(self.popularity.read().best_with(pace, (field, word), limit, &allow))
     }
 
-    /// Folds consecutive events: first what is keyed by user and the catalogue, event by event, which leaves the
-    /// visits and their pairs; then what is keyed by item, all at once and in parallel where it pays.
-    fn fold_piece(&self, fold: &mut Fold, first: Offset, events: &[Event]) {
-        for (offset, event) in (first..).zip(events) {
-            self.fold_event(fold, offset, event);
+    /// Folds consecutive events: first the state, event by event, which leaves the visits and their pairs; then what is
+    /// keyed by item, all at once and in parallel where it pays.
+    fn fold_piece(&self, fold: &mut Fold, partition: Partition, first: Offset, events: &[Event]) {
+        let mut offset = first;
+        for events in events.chunks(LOCKED) {
+            let mut state = self.state.write();
+            for event in events {
+                state.fold(offset, event, fold);
+                offset += 1;
+            }
+            state.position.set(partition, offset);
         }
-        {
+        let snapshot = {
             let mut popularity = self.popularity.write();
             let mut neighbours = self.neighbours.write();
-            let catalogue = fold.catalogue.current();
+            let snapshot = self.state.write().catalogue.publish();
+            let catalogue = snapshot.clone().unwrap_or_else(|| self.catalogue());
             neighbours.model.fold_beside(&fold.pairs, self.options.threads, || {
-                popularity.fold(&fold.visits, &fold.changed, catalogue);
+                popularity.fold(&fold.visits, &fold.changed, &catalogue);
             });
-        }
+            snapshot
+        };
         fold.pairs.clear();
         fold.visits.clear();
         fold.changed.clear();
-        if let Some(snapshot) = fold.catalogue.publish() {
+        if let Some(snapshot) = snapshot {
             *self.catalogue.write() = snapshot;
         }
-    }
-
-    fn fold_event(&self, fold: &mut Fold, offset: Offset, event: &Event) {
-        match &event.fact {
-            Fact::Interaction(interaction) => self.fold_interaction(fold, offset, event, interaction),
-            Fact::ItemUpsert { item, fields, removed, available, patch } => {
-                let upsert = Upsert { fields, removed, available: *available, patch: *patch };
-                self.fold_upsert(fold, item, event, &upsert);
-            }
-            Fact::ItemDelete { item } => fold.catalogue.delete(item),
-            Fact::UserUpsert { user, fields, removed, patch } => {
-                let upsert = Upsert { fields, removed, available: None, patch: *patch };
-                self.profiles.upsert(user, offset, |known| {
-                    *known = patched(upsert.patch.then_some(&*known), &upsert);
-                });
-            }
-            Fact::UserDelete { user } => self.profiles.delete(user),
-            Fact::Merge { session, user } => self.profiles.merge(session, user, offset),
-            // Decisions are a stream of their own, and what was erased is nobody's.
-            Fact::Decision(_) | Fact::Erased => {}
-        }
-    }
-
-    fn fold_upsert(&self, fold: &mut Fold, item: &ItemId, event: &Event, upsert: &Upsert<'_>) {
-        let index = fold.catalogue.upsert(item, event.time, upsert);
-        fold.changed.push(index);
-    }
-
-    fn fold_interaction(&self, fold: &mut Fold, offset: Offset, event: &Event, interaction: &Interaction) {
-        let known = self.kinds.read().number(&interaction.kind);
-        let kind = known.unwrap_or_else(|| self.kinds.write().add(&interaction.kind));
-        let item = fold.catalogue.mention(&interaction.item, event.time);
-        let kinds = self.kinds.read();
-        let visit = Visit { row: item, time: event.time, weight: kinds.weight(kind) };
-        let Fold { pairs, visits, .. } = fold;
-        visits.push(visit);
-        self.profiles.interact(
-            &interaction.actor,
-            offset,
-            Stored { time: event.time, item, kind },
-            |history| {
-                let before = history.iter().rev().take(PAIRED_INTERACTIONS);
-                let visits = before.map(|stored| Visit {
-                    row: stored.item,
-                    time: stored.time,
-                    weight: kinds.weight(stored.kind),
-                });
-                pairs.push(visit, visits);
-            },
-        );
     }
 
     /// Writes the whole state: canonical bytes, which the log, the schema and the options determine, ending with
     /// their checksum. Folding waits meanwhile; readers do not.
     pub fn write_state(&self, writer: &mut impl Write) -> Result<(), FeaturesError> {
-        let fold = self.fold.lock();
+        let _fold = self.fold.lock();
         let mut writer = Writer::new(writer);
         writer.raw(MAGIC)?;
         writer.u16(FORMAT)?;
         writer.u64(self.fingerprint)?;
-        let position = self.position();
-        writer.length(position.0.len())?;
-        position.0.iter().try_for_each(|offset| writer.u64(*offset))?;
-        section(&mut writer, &*self.kinds.read())?;
-        section(&mut writer, &self.profiles)?;
-        section(&mut writer, &fold.catalogue)?;
+        self.state.read().write(&mut writer)?;
         section(&mut writer, &*self.popularity.read())?;
         section(&mut writer, &*self.neighbours.read())?;
         writer.u32(writer.checksum())
@@ -308,21 +308,17 @@ impl Views {
             let reason = "made under other settings (interaction types, item fields or views)";
             return Err(FeaturesError::Checkpoint(reason.to_owned()));
         }
-        for partition in 0..reader.length()? {
-            views.position.get_mut().set(Partition(partition as u32), reader.u64()?);
-        }
-        let fold = views.fold.get_mut();
-        read_section(&mut reader, views.kinds.get_mut())?;
-        read_section(&mut reader, &mut views.profiles)?;
-        read_section(&mut reader, &mut fold.catalogue)?;
+        let state = views.state.get_mut();
+        state.read(&mut reader)?;
+        views.position.get_mut().clone_from(&state.position);
         read_section(&mut reader, views.popularity.get_mut())?;
         read_section(&mut reader, views.neighbours.get_mut())?;
         let checksum = reader.checksum();
         if reader.u32()? != checksum {
             return Err(damaged("the checksum does not match"));
         }
-        views.popularity.get_mut().enter_all(fold.catalogue.current());
-        *views.catalogue.get_mut() = fold.catalogue.snapshot();
+        views.popularity.get_mut().enter_all(state.catalogue.current());
+        *views.catalogue.get_mut() = state.catalogue.snapshot();
         Ok(views)
     }
 }
@@ -330,19 +326,27 @@ impl Views {
 /// What a checkpoint starts with.
 const MAGIC: &[u8; 8] = b"hw-views";
 /// Counts up when the bytes mean something else; an older checkpoint is skipped and the log replayed.
-const FORMAT: u16 = 1;
+const FORMAT: u16 = 2;
 
-fn section<V: View, W: Write>(writer: &mut Writer<W>, view: &V) -> Result<(), FeaturesError> {
+pub(crate) fn section<V: View, W: Write>(writer: &mut Writer<W>, view: &V) -> Result<(), FeaturesError> {
     writer.text(V::NAME)?;
     view.write(writer)
 }
 
-fn read_section<V: View, R: Read>(reader: &mut Reader<R>, view: &mut V) -> Result<(), FeaturesError> {
-    let name = reader.text()?;
-    if name != V::NAME {
-        return Err(damaged(format_args!("`{name}` where `{}` should be", V::NAME)));
-    }
+pub(crate) fn read_section<V: View, R: Read>(
+    reader: &mut Reader<R>,
+    view: &mut V,
+) -> Result<(), FeaturesError> {
+    section_name(reader, V::NAME)?;
     view.read(reader)
+}
+
+pub(crate) fn section_name<R: Read>(reader: &mut Reader<R>, expected: &str) -> Result<(), FeaturesError> {
+    let name = reader.text()?;
+    if name != expected {
+        return Err(damaged(format_args!("`{name}` where `{expected}` should be")));
+    }
+    Ok(())
 }
 
 fn pairs(found: Vec<Scored>) -> Vec<(ItemIndex, f32)> {

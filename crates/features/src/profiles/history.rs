@@ -49,6 +49,16 @@ impl History {
         self.last = offset + 1;
     }
 
+    /// Forgets the interactions.
+    pub(crate) fn forget(&mut self) {
+        self.interactions = Vec::new();
+    }
+
+    /// Bytes it holds beyond itself.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        size_of::<Stored>() * self.interactions.capacity()
+    }
+
     /// Merges another history into this one by event time, this one's first where times are equal.
     pub(crate) fn merge(&mut self, other: &Self) {
         let (mut mine, mut theirs) = (self.visible().iter().peekable(), other.visible().iter().peekable());

@@ -1,0 +1,382 @@
+//! Reading the values of declared features for a request.
+
+use compact_str::CompactString;
+use headwater_base::{Actor, FeatureValue, Fields, Timestamp, Value};
+
+use crate::ItemIndex;
+use crate::catalogue::Catalogue;
+use crate::declared::plan::{Compiled, Place, ReadOp, Source, TilesRead};
+use crate::declared::{FieldRef, Part, Plan, TimeFeature};
+use crate::state::State;
+use crate::tiles::column::{SUM_STEPS, decayed_at, get_f32, get_i64, get_time};
+use crate::tiles::fixed::Window;
+use crate::tiles::large::{Cell, Distinct, Frequent, Quantile};
+use crate::tiles::{GroupLayout, NO_WORD, Row, RowLayout};
+
+/// For whom and when features are asked.
+#[derive(Clone, Copy, Debug)]
+pub struct FeatureRequest<'a> {
+    /// Who asks.
+    pub actor: &'a Actor,
+    /// What is true of the moment.
+    pub context: &'a Fields,
+    /// Where windows end.
+    pub time: Timestamp,
+}
+
+/// The values of features for the items of one request.
+///
+/// What does not depend on the item is kept once.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FeatureRows {
+    /// For each column, where its value is: in `shared`, or in each row.
+    columns: Vec<ColumnPlace>,
+    shared: Vec<FeatureValue>,
+    rows: Vec<FeatureValue>,
+    width: usize,
+    items: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum ColumnPlace {
+    Shared(usize),
+    Row(usize),
+}
+
+impl FeatureRows {
+    /// How many items have a row.
+    pub fn len(&self) -> usize {
+        self.items
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.items == 0
+    }
+
+    /// The values of an item, in the order of the columns.
+    pub fn row(&self, item: usize) -> impl ExactSizeIterator<Item = &FeatureValue> {
+        self.columns.iter().map(move |column| self.at(item, *column))
+    }
+
+    /// One value.
+    pub fn value(&self, item: usize, column: usize) -> &FeatureValue {
+        self.at(item, self.columns[column])
+    }
+
+    fn at(&self, item: usize, column: ColumnPlace) -> &FeatureValue {
+        match column {
+            ColumnPlace::Shared(index) => &self.shared[index],
+            ColumnPlace::Row(index) => &self.rows[item * self.width + index],
+        }
+    }
+}
+
+/// Rows that were found for a request, by place of the plan. `None`: a part of the key is missing.
+type Found<'a> = Option<Option<&'a Row>>;
+
+struct Reading<'a> {
+    state: &'a State,
+    plan: &'a Plan,
+    catalogue: &'a Catalogue,
+    request: &'a FeatureRequest<'a>,
+    user_fields: Option<&'a Fields>,
+    user_row: Option<&'a Row>,
+}
+
+impl State {
+    /// Reads the features at `columns` of the plan for `items`; an item that the catalogue does not know has no row of
+    /// its own, and none of its fields.
+    pub(crate) fn features(
+        &self,
+        request: &FeatureRequest<'_>,
+        columns: &[usize],
+        items: &[Option<ItemIndex>],
+    ) -> FeatureRows {
+        let plan = &*self.tables.plan;
+        let (user_fields, user_row) = self.profiles.known(request.actor);
+        let reading = Reading {
+            state: self,
+            plan,
+            catalogue: self.catalogue.current(),
+            request,
+            user_fields,
+            user_row,
+        };
+        reading.rows(columns, items)
+    }
+}
+
+impl<'a> Reading<'a> {
+    fn rows(&self, columns: &[usize], items: &[Option<ItemIndex>]) -> FeatureRows {
+        let plan = self.plan;
+        let mut found: Vec<Found<'a>> = plan
+            .places
+            .iter()
+            .map(|place| if place.of_item { None } else { self.find(place, None) })
+            .collect();
+        let mut shared = Vec::new();
+        let mut of_item = Vec::new();
+        let mut places = Vec::with_capacity(columns.len());
+        for column in columns {
+            let feature = &plan.features[*column];
+            if feature.of_item {
+                places.push(ColumnPlace::Row(of_item.len()));
+                of_item.push(feature);
+            } else {
+                places.push(ColumnPlace::Shared(shared.len()));
+                shared.push(self.value(feature, &found, None));
+            }
+        }
+        let mut rows = Vec::with_capacity(of_item.len() * items.len());
+        if !of_item.is_empty() {
+            for item in items {
+                for (found, place) in found.iter_mut().zip(&plan.places) {
+                    if place.of_item {
+                        *found = self.find(place, *item);
+                    }
+                }
+                rows.extend(of_item.iter().map(|feature| self.value(feature, &found, *item)));
+            }
+        }
+        FeatureRows { columns: places, shared, rows, width: of_item.len(), items: items.len() }
+    }
+
+    fn find(&self, place: &Place, item: Option<ItemIndex>) -> Found<'a> {
+        let table = &self.plan.tables[place.table];
+        let (row, idle) = match &table.part {
+            Part::User => {
+                let anybody = self.request.actor.user.is_some() || self.request.actor.session.is_some();
+                (anybody.then_some(self.user_row)?, self.state.idle.users)
+            }
+            Part::Session => {
+                let session = self.request.actor.session.as_ref()?;
+                (self.state.tables.session(session), self.state.idle.sessions)
+            }
+            Part::Item => (self.state.tables.row(place.table, item?), self.state.idle.users),
+            Part::Field(_) => {
+                let word = self.word(table.key?, item)?;
+                (word.and_then(|word| self.state.tables.row(place.table, word)), self.state.idle.users)
+            }
+        };
+        let now = self.request.time.as_micros();
+        let row = row.filter(|row| now.saturating_sub(row.stamp) <= idle);
+        match place.pair {
+            None => Some(row),
+            Some((group, key)) => {
+                let key = self.word(key, item)?;
+                Some(row.zip(key).and_then(|(row, key)| row.pair(group, key)))
+            }
+        }
+    }
+
+    /// The word of a key: `None` where it is missing, `Some(None)` where it was never met.
+    fn word(&self, key: usize, item: Option<ItemIndex>) -> Option<Option<u32>> {
+        let field = match &self.plan.keys[key] {
+            Part::Item => return item.map(Some),
+            Part::Field(field) => field,
+            Part::User | Part::Session => return None,
+        };
+        let with_catalogue = item.map(|item| (item, self.catalogue));
+        let word =
+            self.state.tables.known_word(field, self.user_fields, self.request.context, with_catalogue);
+        if word != NO_WORD {
+            return Some(Some(word));
+        }
+        self.field(field, item).is_some().then_some(None)
+    }
+
+    fn field(&self, field: &FieldRef, item: Option<ItemIndex>) -> Option<&'a Value>
+    where
+        'a: 'a,
+    {
+        match field {
+            FieldRef::Item(name) => self.catalogue.fields(item?).get(name),
+            FieldRef::User(name) => self.user_fields?.get(name),
+            FieldRef::Context(name) => self.request.context.get(name),
+        }
+    }
+
+    fn value(&self, feature: &Compiled, found: &[Found<'a>], item: Option<ItemIndex>) -> FeatureValue {
+        match &feature.source {
+            Source::Field(field) => {
+                self.field(field, item).map_or(FeatureValue::Missing, |v| self.of_field(v))
+            }
+            Source::Time(time) => self.of_time(*time, item),
+            Source::Tiles(read) => match found[read.place] {
+                None => FeatureValue::Missing,
+                Some(row) => self.of_tiles(read, row),
+            },
+        }
+    }
+
+    fn of_field(&self, value: &Value) -> FeatureValue {
+        match value {
+            Value::Numeric(number) => FeatureValue::number(*number as f32),
+            Value::Time(time) => FeatureValue::Number(self.request.time.seconds_since(*time) as f32),
+            Value::Categorical(word) => FeatureValue::Word(word.clone()),
+            Value::Tags(words) => FeatureValue::Words(words.as_slice().into()),
+            Value::Text(_) | Value::Vector(_) => FeatureValue::Missing,
+        }
+    }
+
+    fn of_time(&self, time: TimeFeature, item: Option<ItemIndex>) -> FeatureValue {
+        const HOUR: i64 = 3_600_000_000;
+        // The epoch was a Thursday.
+        let hour = self.request.time.as_micros().div_euclid(HOUR) + 3 * 24;
+        let number = match time {
+            TimeFeature::HourOfDay => hour.rem_euclid(24) as f32,
+            TimeFeature::DayOfWeek => hour.div_euclid(24).rem_euclid(7) as f32,
+            TimeFeature::HourOfWeek => hour.rem_euclid(7 * 24) as f32,
+            TimeFeature::ItemAge => match item {
+                Some(item) => self.request.time.seconds_since(self.catalogue.added(item)).max(0.0) as f32,
+                None => return FeatureValue::Missing,
+            },
+            TimeFeature::SessionLength | TimeFeature::SessionSeconds => return FeatureValue::Missing,
+        };
+        FeatureValue::Number(number)
+    }
+
+    fn of_tiles(&self, read: &TilesRead, row: Option<&Row>) -> FeatureValue {
+        static EMPTY: Row = Row::EMPTY;
+        let row = row.unwrap_or(&EMPTY);
+        let Place { table, pair, .. } = self.plan.places[read.place];
+        let tail = read.window.map_or(Timestamp::EPOCH, |window| self.request.time.minus(window));
+        match &layout_of(&self.plan.tables[table].layout, pair).groups[read.group] {
+            GroupLayout::Tiles(layout) => {
+                self.of_window(read.read, &layout.window(row.tiles(read.group), tail))
+            }
+            GroupLayout::Large(layout) => {
+                let tiles = row.large(read.group);
+                self.of_cells(read.read, |column| layout.window(tiles, tail, column).collect())
+            }
+            GroupLayout::Pairs(_) => FeatureValue::Missing,
+        }
+    }
+
+    fn of_window(&self, read: ReadOp, window: &Window<'_>) -> FeatureValue {
+        let now = self.request.time.as_micros();
+        let last = window.last();
+        let count = |at: usize| {
+            let total = last.map_or(0, |tile| tile[at]);
+            f64::from(total.wrapping_sub(window.base.map_or(0, |tile| tile[at])))
+        };
+        let sum = |at: usize| {
+            let total = last.map_or(0, |tile| get_i64(&tile[at..]));
+            total.wrapping_sub(window.base.map_or(0, |tile| get_i64(&tile[at..]))) as f64 / SUM_STEPS
+        };
+        let decayed = |at: usize, half_life: f64| {
+            let of = |tile: &[u32]| decayed_at(&tile[at..], now, half_life);
+            last.map_or(0.0, of) - last.and(window.base).map_or(0.0, of)
+        };
+        let count = |at: usize| if last.is_some() { count(at) } else { 0.0 };
+        let sum = |at: usize| if last.is_some() { sum(at) } else { 0.0 };
+        let rate = |hits: f64, total: f64, prior: (f32, f32)| {
+            number((hits + f64::from(prior.0)) / (total + f64::from(prior.1)))
+        };
+        let newest = |pick: &dyn Fn(&[u32]) -> Option<FeatureValue>| {
+            window.newest_first().find_map(pick).unwrap_or_default()
+        };
+        let seconds = |since: i64| FeatureValue::Number(((now - since).max(0) as f64 / 1e6) as f32);
+        match read {
+            ReadOp::Count(at) => number(count(at)),
+            ReadOp::Sum(at) => number(sum(at)),
+            ReadOp::Mean { count: n, sum: total } => number(sum(total) / count(n)),
+            ReadOp::Rate { hits, total, prior } => rate(count(hits), count(total), prior),
+            ReadOp::Decayed { column, half_life } => number(decayed(column, half_life)),
+            ReadOp::DecayedMean { count, sum, half_life } => match decayed(count, half_life) {
+                none if none <= 0.0 => FeatureValue::Missing,
+                count => number(decayed(sum, half_life) / count),
+            },
+            ReadOp::DecayedRate { hits, total, prior, half_life } => {
+                rate(decayed(hits, half_life), decayed(total, half_life), prior)
+            }
+            ReadOp::Min(at) => extreme(window, at, f32::min),
+            ReadOp::Max(at) => extreme(window, at, f32::max),
+            ReadOp::LastValue(at) => newest(&|tile| {
+                get_time(&tile[at..]).map(|_| FeatureValue::number(f32::from_bits(tile[at + 2])))
+            }),
+            ReadOp::LastWord(at, attribute) => newest(&|tile| {
+                get_time(&tile[at..])?;
+                let word = self.state.tables.text(attribute, tile[at + 2], self.catalogue);
+                Some(word.map_or(FeatureValue::Missing, FeatureValue::Word))
+            }),
+            ReadOp::SecondsSinceLast(at) => newest(&|tile| get_time(&tile[at..]).map(seconds)),
+            ReadOp::SecondsSinceFirst(at) => window
+                .newest_first()
+                .filter_map(|tile| get_time(&tile[at..]))
+                .min()
+                .map_or(FeatureValue::Missing, seconds),
+            _ => FeatureValue::Missing,
+        }
+    }
+
+    fn of_cells<'c>(&self, read: ReadOp, cells: impl Fn(usize) -> Vec<&'c Cell>) -> FeatureValue {
+        match read {
+            ReadOp::Distinct(column) => {
+                let cells = cells(column);
+                let all: Vec<&Distinct> = cells
+                    .iter()
+                    .filter_map(|cell| match cell {
+                        Cell::Distinct(distinct) => Some(distinct),
+                        _ => None,
+                    })
+                    .collect();
+                number(Distinct::count(&all))
+            }
+            ReadOp::Quantile(column, rank) => {
+                let cells = cells(column);
+                let all: Vec<&Quantile> = cells
+                    .iter()
+                    .filter_map(|cell| match cell {
+                        Cell::Quantile(quantile) => Some(quantile),
+                        _ => None,
+                    })
+                    .collect();
+                Quantile::at(&all, rank).map_or(FeatureValue::Missing, FeatureValue::number)
+            }
+            ReadOp::TopK(column, attribute, k) => {
+                let cells = cells(column);
+                let all: Vec<&Frequent> = cells
+                    .iter()
+                    .filter_map(|cell| match cell {
+                        Cell::Frequent(frequent) => Some(frequent),
+                        _ => None,
+                    })
+                    .collect();
+                self.words(attribute, Frequent::top(&all, k).into_iter())
+            }
+            ReadOp::LastN(column, attribute, n) => {
+                let cells = cells(column);
+                let recent = cells.iter().filter_map(|cell| match cell {
+                    Cell::Recent(recent) => Some(recent.newest_first()),
+                    _ => None,
+                });
+                self.words(attribute, recent.flatten().take(n))
+            }
+            _ => FeatureValue::Missing,
+        }
+    }
+
+    fn words(&self, attribute: usize, words: impl Iterator<Item = u32>) -> FeatureValue {
+        let texts = words.filter_map(|word| self.state.tables.text(attribute, word, self.catalogue));
+        let texts: Vec<CompactString> = texts.collect();
+        FeatureValue::Words(texts.into())
+    }
+}
+
+fn layout_of(layout: &RowLayout, pair: Option<(usize, usize)>) -> &RowLayout {
+    match pair.map(|(group, _)| &layout.groups[group]) {
+        Some(GroupLayout::Pairs(pairs)) => &pairs.row,
+        _ => layout,
+    }
+}
+
+fn extreme(window: &Window<'_>, at: usize, better: fn(f32, f32) -> f32) -> FeatureValue {
+    let values = window.newest_first().filter_map(|tile| get_f32(&tile[at..]));
+    values.reduce(better).map_or(FeatureValue::Missing, FeatureValue::number)
+}
+
+fn number(value: f64) -> FeatureValue {
+    FeatureValue::number(value as f32)
+}

@@ -1,0 +1,83 @@
+//! The state replayed: what features were at any position of the log.
+//!
+//! A replay folds with the very code that folds the live views, without what no feature reads (popularity and
+//! neighbours). Between two events it can be asked for the features of any request, as they were then.
+
+use headwater_base::{Event, Fact, Schema};
+use headwater_log::{Batch, Offset, Partition, Position};
+
+use crate::read::{FeatureRequest, FeatureRows};
+use crate::state::{NoSink, State};
+use crate::{Catalogue, FeaturesError, ItemIndex, ViewsOptions};
+
+/// A state that is folded from the log's beginning, event by event.
+#[derive(Debug)]
+pub struct Replay {
+    state: State,
+    /// The latest event time of an interaction so far, microseconds.
+    newest: i64,
+}
+
+impl Replay {
+    /// The state of an empty log. Of the options, the plan and the idle times matter.
+    pub fn new(schema: &Schema, options: &ViewsOptions) -> Self {
+        Self { state: State::new(schema, options), newest: i64::MIN }
+    }
+
+    /// Folds an event that follows what was folded.
+    pub fn fold(&mut self, partition: Partition, offset: Offset, event: &Event) {
+        if let Fact::Interaction(_) = event.fact {
+            self.newest = self.newest.max(event.time.as_micros());
+        }
+        self.state.fold(offset, event, &mut NoSink);
+        self.state.position.set(partition, offset + 1);
+    }
+
+    /// Folds a batch, up to the offset `end`.
+    ///
+    /// # Errors
+    /// [`FeaturesError::Gap`] where events are missing before it.
+    pub fn apply(&mut self, batch: &Batch, end: Offset) -> Result<(), FeaturesError> {
+        let position = self.state.position.offset(batch.partition);
+        if batch.first > position && position > 0 {
+            return Err(FeaturesError::Gap { partition: batch.partition, position, first: batch.first });
+        }
+        for (offset, event) in
+            (batch.first..end).zip(batch.events.iter()).skip_while(|(at, _)| *at < position)
+        {
+            self.fold(batch.partition, offset, event);
+        }
+        Ok(())
+    }
+
+    /// Where the replay stands.
+    pub fn position(&self) -> &Position {
+        &self.state.position
+    }
+
+    /// Whether an interaction happened no earlier than everything folded so far: only then is what was folded the past
+    /// of its moment. One that came late is not the moment of an example.
+    pub fn in_order(&self, event: &Event) -> bool {
+        event.time.as_micros() >= self.newest
+    }
+
+    /// Reads the features at `columns` of the plan for `items`.
+    pub fn features(
+        &self,
+        request: &FeatureRequest<'_>,
+        columns: &[usize],
+        items: &[Option<ItemIndex>],
+    ) -> FeatureRows {
+        self.state.features(request, columns, items)
+    }
+
+    /// The catalogue at this position.
+    pub fn catalogue(&self) -> &Catalogue {
+        self.state.catalogue.current()
+    }
+
+    /// Bytes of profiles and tiles, about.
+    pub fn resident_bytes(&self) -> usize {
+        self.state.profiles.heap_bytes() + self.state.tables.heap_bytes()
+    }
+}
