@@ -13,7 +13,7 @@ pub enum FeatureValue {
     /// Nothing is known: no event in the window, an unset field, an unknown entity.
     #[default]
     Missing,
-    /// A number; never NaN.
+    /// A finite number.
     Number(f32),
     /// One word: a category, a country, an item id.
     Word(CompactString),
@@ -22,9 +22,9 @@ pub enum FeatureValue {
 }
 
 impl FeatureValue {
-    /// A number, or missing where it is none.
+    /// A number, or missing where it is not finite, such as a rate over nothing.
     pub fn number(number: f32) -> Self {
-        if number.is_nan() { Self::Missing } else { Self::Number(number) }
+        if number.is_finite() { Self::Number(number) } else { Self::Missing }
     }
 
     /// Whether two values are the same to the bit, so that -0 and 0 differ.

@@ -13,6 +13,9 @@ use crate::tiles::fixed::Window;
 use crate::tiles::large::{Cell, Distinct, Frequent, Quantile};
 use crate::tiles::{GroupLayout, NO_WORD, Row, RowLayout};
 
+/// A decayed total within a window that is smaller than this share of the total is taken for 0.
+const NOISE: f64 = 1e-9;
+
 /// For whom and when features are asked.
 #[derive(Clone, Copy, Debug)]
 pub struct FeatureRequest<'a> {
@@ -267,7 +270,10 @@ impl<'a> Reading<'a> {
         };
         let decayed = |at: usize, half_life: f64| {
             let of = |tile: &[u32]| decayed_at(&tile[at..], now, half_life);
-            last.map_or(0.0, of) - last.and(window.base).map_or(0.0, of)
+            let total = last.map_or(0.0, of);
+            let within = total - last.and(window.base).map_or(0.0, of);
+            // What is left of a difference of nearly equal numbers is noise.
+            if within > total.abs() * NOISE || within < -total.abs() * NOISE { within } else { 0.0 }
         };
         let count = |at: usize| if last.is_some() { count(at) } else { 0.0 };
         let sum = |at: usize| if last.is_some() { sum(at) } else { 0.0 };
@@ -285,7 +291,7 @@ impl<'a> Reading<'a> {
             ReadOp::Rate { hits, total, prior } => rate(count(hits), count(total), prior),
             ReadOp::Decayed { column, half_life } => number(decayed(column, half_life)),
             ReadOp::DecayedMean { count, sum, half_life } => match decayed(count, half_life) {
-                none if none <= 0.0 => FeatureValue::Missing,
+                0.0 => FeatureValue::Missing,
                 count => number(decayed(sum, half_life) / count),
             },
             ReadOp::DecayedRate { hits, total, prior, half_life } => {

@@ -1,0 +1,5 @@
+//! Declared features against a slow, obvious reference, at the boundary of the crate.
+
+mod properties;
+mod reference;
+mod world;
