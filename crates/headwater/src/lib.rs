@@ -6,6 +6,7 @@
 pub mod bench;
 pub mod cli;
 pub mod clock;
+pub mod declared;
 pub mod demo;
 pub mod export;
 pub mod import;

@@ -17,6 +17,10 @@ pub struct Manifest {
     /// How good it was when it was trained: `{ "ndcg@10": 0.14 }`; empty where it was not measured.
     #[serde(default)]
     pub metrics: BTreeMap<String, Value>,
+    /// The declared features it reads, by name and version (`item_ctr_1h@2`), in the order of its columns; empty for a
+    /// model that reads none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub features: Vec<String>,
     /// Where it comes from.
     pub lineage: Lineage,
     /// The files with their checksums; the registry fills this in.

@@ -44,10 +44,10 @@ pub fn known_parts(schema: &Schema) -> Vec<String> {
     known
 }
 
-/// What `of` may name; `value` where the aggregate can be a number.
-pub fn known_attributes(aggregate: &Aggregate, schema: &Schema) -> Vec<String> {
+/// What `of` may name; `value` for the aggregates that take it, `last` and `distinct`.
+pub fn known_attributes(value: bool, schema: &Schema) -> Vec<String> {
     let mut known: Vec<String> = Vec::new();
-    if takes_value(aggregate) {
+    if value {
         known.push("value".to_owned());
     }
     known.extend(["item", "user", "session"].map(str::to_owned));
@@ -231,7 +231,7 @@ fn once(key: &str, words: &[CompactString]) -> Result<(), Invalid> {
 }
 
 fn check_attribute(of: &Attribute, aggregate: &Aggregate, schema: &Schema) -> Result<(), Invalid> {
-    let known = known_attributes(aggregate, schema);
+    let known = known_attributes(takes_value(aggregate), schema);
     match of {
         Attribute::Value if !takes_value(aggregate) => {
             let known: Vec<&str> = known.iter().map(String::as_str).collect();

@@ -63,6 +63,8 @@ pub enum Command {
     Evaluate(super::evaluate::EvaluateArgs),
     /// What is registered, what serves, and how it came to be.
     Models(super::models::ModelsArgs),
+    /// What is declared about users, items and moments, and every definition it has had.
+    Features(super::features::FeaturesArgs),
     /// Who may call, and what for.
     Keys(super::keys::KeysArgs),
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::context::Context;
 use super::failure::Failure;
+use crate::declared;
 use crate::settings::{Settings, render};
 
 /// Flags of `check`.
@@ -23,6 +24,7 @@ struct Checked<'a> {
     settings: &'a Settings,
     overridden: &'a BTreeMap<String, String>,
     hash: String,
+    warnings: Vec<String>,
 }
 
 pub(super) fn run(context: &Context, args: &CheckArgs) -> Result<(), Failure> {
@@ -37,8 +39,29 @@ pub(super) fn run(context: &Context, args: &CheckArgs) -> Result<(), Failure> {
         settings: &loaded.settings,
         overridden: loaded.overridden(),
         hash: format!("{:016x}", loaded.settings.hash()),
+        warnings: warnings(context, &loaded.settings)?,
     };
     let text = render::effective(&loaded)?;
     context.output.note(format!("{} is sound.", path.as_deref().unwrap_or("The settings")));
+    for warning in &checked.warnings {
+        context.output.note(format!("warning: {warning}"));
+    }
     Ok(context.output.result(&checked, || text)?)
+}
+
+/// What is no mistake and yet hardly meant.
+fn warnings(context: &Context, settings: &Settings) -> Result<Vec<String>, Failure> {
+    let needed = match context.existing_registry()? {
+        Some(registry) => declared::needed(&registry, settings)?,
+        None => Vec::new(),
+    };
+    let unread = settings.unread_features(&needed);
+    Ok(unread
+        .into_iter()
+        .map(|name| {
+            format!(
+                "nobody reads the feature `{name}`: no surface that logs vectors lists it, and no champion needs it"
+            )
+        })
+        .collect())
 }

@@ -73,6 +73,11 @@ impl Context {
         Ok(settings::load::read("built-in settings", text, &self.overrides)?)
     }
 
+    /// The models and keys of the data folder where there are any; makes nothing.
+    pub fn existing_registry(&self) -> Result<Option<Registry>, Failure> {
+        if self.data_dir.join("control.db").is_file() { self.registry().map(Some) } else { Ok(None) }
+    }
+
     /// The models and keys of the data folder.
     pub fn registry(&self) -> Result<Registry, Failure> {
         std::fs::create_dir_all(&self.data_dir)

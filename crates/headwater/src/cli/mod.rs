@@ -8,6 +8,7 @@ pub mod demo;
 pub mod evaluate;
 pub mod export;
 pub mod failure;
+pub mod features;
 pub mod import;
 pub mod init;
 pub mod keys;
@@ -68,6 +69,7 @@ fn dispatch(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Train(args) => train::run(context, &args),
         Command::Evaluate(args) => evaluate::run(context, &args),
         Command::Models(args) => models::run(context, &args),
+        Command::Features(args) => features::run(context, &args),
         Command::Keys(args) => keys::run(context, &args),
     }
 }

@@ -4,7 +4,9 @@
 //! `HEADWATER_*` overrides over it, check what one key says against another. The rest of the binary sees the typed
 //! result only; what the crates below need is mapped in `platform`.
 
+pub mod aggregate;
 pub mod domain;
+pub mod features;
 pub mod load;
 pub mod overrides;
 pub mod problem;
@@ -23,7 +25,9 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde::{Deserialize, Serialize};
 
+pub use aggregate::AggregateSettings;
 pub use domain::{ContextSettings, DomainSettings, InteractionSettings, ItemSettings, UserSettings};
+pub use features::FeatureSettings;
 pub use load::{Loaded, Origin, find, load};
 pub use quantity::{ByteSize, Keep, Period};
 pub use runtime::{DecisionSettings, LimitSettings, LogSettings, ServerSettings, ViewSettings};
@@ -45,6 +49,9 @@ pub struct Settings {
     pub users: UserSettings,
     /// What is sent about the moment of an interaction or a request.
     pub context: ContextSettings,
+    /// What is known of users, items and moments, by name: `[features.item_ctr_1h]`. One definition, read by models
+    /// online and in training.
+    pub features: BTreeMap<String, FeatureSettings>,
     /// The places that ask for recommendations, by name: `[surfaces.home]`. Without any, `home` and `similar` exist.
     pub surfaces: BTreeMap<String, SurfaceSettings>,
     /// How models are trained.
@@ -69,6 +76,7 @@ impl Default for Settings {
             items: ItemSettings::default(),
             users: UserSettings::default(),
             context: ContextSettings::default(),
+            features: BTreeMap::new(),
             surfaces: SurfaceSettings::default_surfaces(),
             training: TrainingSettings::default(),
             log: LogSettings::default(),
@@ -93,9 +101,10 @@ impl Settings {
 
     /// What is wrong between keys, as the path of the key at fault and what to say about it.
     ///
-    /// Types and names were checked before; here a surface meets the models and fields it mentions.
+    /// Types and names were checked before; here a surface meets the models and fields it mentions, a feature its types.
     pub fn contradictions(&self) -> Vec<(String, String)> {
         let mut found = domain::contradictions(self);
+        found.extend(features::contradictions(self));
         found.extend(surface::contradictions(self));
         found.extend(runtime::contradictions(self));
         found.extend(training::contradictions(self));

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use headwater_base::Invalid;
 use miette::{Diagnostic, LabeledSpan, NamedSource, Severity, SourceCode};
 use thiserror::Error;
 
@@ -81,5 +82,14 @@ impl Diagnostic for InvalidSettings {
             Some(LabeledSpan::new(Some(problem.message.clone()), span.start, span.len()))
         });
         Some(Box::new(labels))
+    }
+}
+
+/// What a crate below refused, as it is said beside the key at fault.
+pub(super) fn sentence(invalid: &Invalid) -> String {
+    if invalid.value.is_empty() {
+        format!("expected {}", invalid.expected)
+    } else {
+        format!("`{}` cannot be used; expected {}", invalid.value, invalid.expected)
     }
 }

@@ -1,7 +1,8 @@
 //! Compares a settings file with the JSON Schema of [`Settings`](super::Settings): unknown keys and wrong types, all at once.
 //!
 //! Deserialising stops at the first mistake; this walk finds every one, so that a file is mended in one go. It knows
-//! the part of JSON Schema that our own types generate: properties, additional properties, items, types, enumerations.
+//! the part of JSON Schema that our own types generate: properties, additional properties, items, types (one or several),
+//! enumerations.
 
 use headwater_base::schema::{closest, one_of};
 use serde_json::Value as Json;
@@ -45,17 +46,34 @@ fn unknown_key(span: std::ops::Range<usize>, path: &str, name: &str, names: &[&s
 }
 
 fn compare_value(value: &Spanned<DeValue<'_>>, schema: &Json, path: &str, problems: &mut Vec<Problem>) {
-    let expected = schema.get("type").and_then(Json::as_str).unwrap_or("any");
-    match (value.get_ref(), expected) {
-        (DeValue::Table(table), "object") => compare_table(table, schema, path, problems),
-        (DeValue::Array(array), "array") => {
+    let expected = expected_types(schema);
+    let Some(found) = expected.iter().copied().find(|expected| fits(value.get_ref(), expected)) else {
+        if !expected.is_empty() {
+            let articles: Vec<&str> = expected.iter().map(|expected| article(expected)).collect();
+            problems.push(
+                Problem::at(
+                    value.span(),
+                    format!(
+                        "`{path}` must be {}, not {}",
+                        articles.join(" or "),
+                        found_name(value.get_ref())
+                    ),
+                )
+                .with_help(describe(schema, path)),
+            );
+        }
+        return;
+    };
+    match (value.get_ref(), found) {
+        (DeValue::Table(table), _) => compare_table(table, schema, path, problems),
+        (DeValue::Array(array), _) => {
             if let Some(items) = schema.get("items") {
                 for (index, item) in array.iter().enumerate() {
                     compare_value(item, items, &format!("{path}[{index}]"), problems);
                 }
             }
         }
-        (DeValue::String(text), "string") => {
+        (DeValue::String(text), _) => {
             let allowed: Vec<&str> = choices(schema);
             if !allowed.is_empty() && !allowed.contains(&text.as_ref()) {
                 problems.push(
@@ -64,18 +82,29 @@ fn compare_value(value: &Spanned<DeValue<'_>>, schema: &Json, path: &str, proble
                 );
             }
         }
-        (DeValue::Integer(_), "integer" | "number")
-        | (DeValue::Float(_), "number")
-        | (DeValue::Boolean(_), "boolean")
-        | (_, "any") => {}
-        (found, _) => problems.push(
-            Problem::at(
-                value.span(),
-                format!("`{path}` must be {}, not {}", article(expected), found_name(found)),
-            )
-            .with_help(describe(schema, path)),
-        ),
+        _ => {}
     }
+}
+
+/// The types that a value may have; none where the schema leaves it open.
+fn expected_types(schema: &Json) -> Vec<&str> {
+    match schema.get("type") {
+        Some(Json::String(only)) => vec![only],
+        Some(Json::Array(several)) => several.iter().filter_map(Json::as_str).collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn fits(value: &DeValue<'_>, expected: &str) -> bool {
+    matches!(
+        (value, expected),
+        (DeValue::Table(_), "object")
+            | (DeValue::Array(_), "array")
+            | (DeValue::String(_), "string")
+            | (DeValue::Integer(_), "integer" | "number")
+            | (DeValue::Float(_), "number")
+            | (DeValue::Boolean(_), "boolean")
+    )
 }
 
 fn choices(schema: &Json) -> Vec<&str> {

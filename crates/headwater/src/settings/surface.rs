@@ -8,6 +8,7 @@ use headwater_pipeline::{FilterSpec, SourceSpec, Surface, SurfaceSpec};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::problem::sentence;
 use super::{Period, Settings};
 
 /// `[surfaces.NAME]`
@@ -23,6 +24,12 @@ pub struct SurfaceSettings {
     /// What orders the candidates: `source` (each source's own order, better rungs first), or a model that scores
     /// the candidates of all sources, `ials` or `model(NAME)`.
     pub ranker: String,
+    /// The declared features that are read for the items of this surface; all of them where it is not said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Vec<String>")]
+    pub features: Option<Vec<String>>,
+    /// The share of requests whose feature vectors are logged for training, 0 to 1.
+    pub logged_share: f32,
     /// How long an answer may take before a worse rung of the ladder answers.
     pub deadline: Period,
     /// How many items are answered where the request does not say.
@@ -37,6 +44,8 @@ impl Default for SurfaceSettings {
             sources: ["ials", "neighbours", "trending", "popular"].map(str::to_owned).to_vec(),
             filters: ["seen", "available"].map(str::to_owned).to_vec(),
             ranker: "source".to_owned(),
+            features: None,
+            logged_share: 0.1,
             deadline: Period::millis(50),
             limit: 20,
             max_limit: 200,
@@ -129,14 +138,6 @@ pub(super) fn contradictions(settings: &Settings) -> Vec<(String, String)> {
         }
     }
     found
-}
-
-fn sentence(invalid: &Invalid) -> String {
-    if invalid.value.is_empty() {
-        format!("expected {}", invalid.expected)
-    } else {
-        format!("`{}` cannot be used; expected {}", invalid.value, invalid.expected)
-    }
 }
 
 #[cfg(test)]

@@ -13,7 +13,9 @@ fn bad_usage_ends_with_2_and_help_with_0() {
     assert_eq!(error["code"], "usage");
     let help = site.run(&["--help"]);
     assert_eq!(help.status.code(), Some(0));
-    for command in ["init", "check", "serve", "import", "export", "train", "evaluate", "models", "keys"] {
+    for command in
+        ["init", "check", "serve", "import", "export", "train", "evaluate", "models", "features", "keys"]
+    {
         assert!(text(&help.stdout).contains(&format!("\n  {command} ")), "{command}");
     }
 }
