@@ -38,7 +38,7 @@ pub(crate) fn schema() -> Schema {
 
 pub(crate) fn options(specs: &[FeatureSpec]) -> ViewsOptions {
     ViewsOptions {
-        plan: Arc::new(Plan::new(specs, &schema()).unwrap()),
+        plan: Arc::new(Plan::new(specs, &schema()).expect("features that compile")),
         idle_sessions: Duration::from_secs(400 * 24 * 3600),
         threads: 1,
         ..ViewsOptions::default()
@@ -174,7 +174,7 @@ pub(crate) fn every_kind() -> Vec<FeatureSpec> {
     };
     specs.push(feature("conditioned", Definition::Aggregate(conditioned)));
     for field in ["item.category", "item.price", "user.country", "context.device"] {
-        specs.push(feature(field, Definition::Field(FieldRef::parse(field).unwrap())));
+        specs.push(feature(field, Definition::Field(FieldRef::parse(field).expect("a field"))));
     }
     for (name, time) in TimeFeature::ALL {
         specs.push(feature(name, Definition::Time(time)));
