@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use headwater_base::{ErrorKind, Invalid};
+use headwater_features::encode::{EncodeError, MissingFeature};
 use headwater_log::LogError;
 use headwater_models::ModelError;
 
@@ -43,6 +44,12 @@ pub enum TrainingError {
     /// The log could not be read.
     #[error(transparent)]
     Log(#[from] LogError),
+    /// Features cannot be encoded.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+    /// A model reads a feature that the store does not provide.
+    #[error(transparent)]
+    MissingFeature(#[from] MissingFeature),
     /// An artifact that does not read back.
     #[error("the artifact cannot be loaded: {0}")]
     Artifact(String),
@@ -58,6 +65,8 @@ impl TrainingError {
             Self::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => ErrorKind::Caller,
             Self::Io { .. } | Self::Artifact(_) => ErrorKind::Report,
             Self::Model(error) => error.kind(),
+            Self::Encode(error) => error.kind(),
+            Self::MissingFeature(missing) => missing.kind(),
             Self::Log(error) => error.kind(),
         }
     }

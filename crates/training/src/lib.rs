@@ -2,6 +2,7 @@
 
 pub mod artifact;
 pub mod dataset;
+pub mod encoded;
 pub mod error;
 pub mod evaluate;
 pub mod examples;

@@ -2,6 +2,9 @@
 
 use headwater_base::FeatureValue;
 
+/// Cuts up to which comparing with each is the faster way.
+const FEW: usize = 64;
+
 /// The frozen encoder: bin `k` holds what is above cut `k - 1` and at or below cut `k`.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Bins {
@@ -18,10 +21,17 @@ impl Bins {
     /// The bucket of a value; the last one is of those missing.
     pub(super) fn bucket(&self, value: &FeatureValue) -> u32 {
         match value {
-            FeatureValue::Number(number) if !number.is_nan() => {
-                self.cuts.partition_point(|cut| cut < number) as u32
-            }
+            FeatureValue::Number(number) if !number.is_nan() => self.bin(*number),
             _ => self.cuts.len() as u32 + 1,
+        }
+    }
+
+    fn bin(&self, number: f32) -> u32 {
+        // Comparing with every cut needs no branch, which is faster while there are few.
+        if self.cuts.len() <= FEW {
+            self.cuts.iter().map(|cut| u32::from(*cut < number)).sum()
+        } else {
+            self.cuts.partition_point(|cut| *cut < number) as u32
         }
     }
 

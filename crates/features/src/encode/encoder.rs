@@ -28,7 +28,8 @@ pub(super) enum Kind {
     Scale(Scale),
     Bins(Bins, Output),
     OneHot(Vocabulary, Output),
-    Hashed(u32),
+    /// Buckets, and whether of several words.
+    Hashed(u32, bool),
     MultiHot(Vocabulary, Output),
 }
 
@@ -66,16 +67,16 @@ impl Encoder {
         if self.output() == Output::Embedding { self.buckets() } else { 0 }
     }
 
-    /// Whether one value may give several sparse entries, or none.
-    pub fn is_bag(&self, kind: headwater_base::FeatureType) -> bool {
-        self.sparse_size() > 0 && kind == headwater_base::FeatureType::Words
+    /// Whether one value may give several sparse entries, or none; otherwise it gives one.
+    pub fn is_bag(&self) -> bool {
+        matches!(self.0, Kind::MultiHot(_, Output::Embedding) | Kind::Hashed(_, true))
     }
 
     fn output(&self) -> Output {
         match &self.0 {
             Kind::Scale(_) => Output::Columns,
             Kind::Bins(_, output) | Kind::OneHot(_, output) | Kind::MultiHot(_, output) => *output,
-            Kind::Hashed(_) => Output::Embedding,
+            Kind::Hashed(..) => Output::Embedding,
         }
     }
 
@@ -84,7 +85,7 @@ impl Encoder {
             Kind::Scale(_) => 0,
             Kind::Bins(bins, _) => bins.buckets(),
             Kind::OneHot(vocabulary, _) | Kind::MultiHot(vocabulary, _) => vocabulary.buckets(),
-            Kind::Hashed(buckets) => buckets + 1,
+            Kind::Hashed(buckets, _) => buckets + 1,
         }
     }
 
@@ -100,7 +101,14 @@ impl Encoder {
                 };
                 sink.put(*output, bucket, 1.0);
             }
-            Kind::Hashed(buckets) => {
+            Kind::Hashed(buckets, false) => {
+                let bucket = match value {
+                    FeatureValue::Word(word) => hashed(word, *buckets),
+                    _ => *buckets,
+                };
+                sink.put(Output::Embedding, bucket, 1.0);
+            }
+            Kind::Hashed(buckets, true) => {
                 several(value, Output::Embedding, *buckets, |word| hashed(word, *buckets), sink);
             }
             Kind::MultiHot(vocabulary, output) => {
@@ -116,13 +124,13 @@ impl Encoder {
             Kind::Scale(_) => format!("{feature} is missing"),
             Kind::Bins(bins, _) => bins.name(feature, place),
             Kind::OneHot(vocabulary, _) | Kind::MultiHot(vocabulary, _) => vocabulary.name(feature, place),
-            Kind::Hashed(buckets) if place == *buckets as usize => format!("{feature} is missing"),
-            Kind::Hashed(_) => format!("{feature}#{place}"),
+            Kind::Hashed(buckets, _) if place == *buckets as usize => format!("{feature} is missing"),
+            Kind::Hashed(..) => format!("{feature}#{place}"),
         }
     }
 }
 
-/// Puts each word into its bucket; one word is a list of one.
+/// Puts each word into its bucket.
 fn several(
     value: &FeatureValue,
     output: Output,
@@ -130,15 +138,10 @@ fn several(
     bucket: impl Fn(&str) -> u32,
     sink: &mut Sink<'_>,
 ) {
-    match value {
-        FeatureValue::Word(word) => sink.put(output, bucket(word), 1.0),
-        FeatureValue::Words(words) => {
-            let weight = 1.0 / words.len() as f32;
-            for word in words.iter() {
-                sink.put(output, bucket(word), weight);
-            }
-        }
-        FeatureValue::Missing | FeatureValue::Number(_) => sink.put(output, missing, 1.0),
+    let FeatureValue::Words(words) = value else { return sink.put(output, missing, 1.0) };
+    let weight = 1.0 / words.len() as f32;
+    for word in words.iter() {
+        sink.put(output, bucket(word), weight);
     }
 }
 

@@ -114,7 +114,7 @@ impl SchemaFitting {
             .specs
             .iter()
             .zip(&self.fittings)
-            .map(|(spec, fitting)| (spec.name.clone(), spec.kind, fitting.freeze(&spec.encoder)));
+            .map(|(spec, fitting)| (spec.name.clone(), spec.kind, fitting.freeze(spec)));
         Ok(EncodedSchema::of(frozen)?)
     }
 }
@@ -184,7 +184,7 @@ impl Fitting {
         }
     }
 
-    fn freeze(&self, spec: &EncoderSpec) -> Encoder {
+    fn freeze(&self, spec: &EncodingSpec) -> Encoder {
         let moments = match self {
             Self::Moments { moments, .. } => Some(moments.mean_and_deviation()),
             _ => None,
@@ -193,7 +193,7 @@ impl Fitting {
             Self::Words(counts) => counts.freeze(max, min_count),
             _ => WordCounts::default().freeze(max, min_count),
         };
-        Encoder(match *spec {
+        Encoder(match spec.encoder {
             EncoderSpec::Number { missing } | EncoderSpec::Standardise { missing } => {
                 Kind::Scale(Scale { log: false, moments, missing })
             }
@@ -208,7 +208,7 @@ impl Fitting {
             EncoderSpec::OneHot { max, min_count, output } => {
                 Kind::OneHot(vocabulary(max, min_count), output)
             }
-            EncoderSpec::Hashed { buckets } => Kind::Hashed(buckets),
+            EncoderSpec::Hashed { buckets } => Kind::Hashed(buckets, spec.kind == FeatureType::Words),
             EncoderSpec::MultiHot { max, min_count, output } => {
                 Kind::MultiHot(vocabulary(max, min_count), output)
             }

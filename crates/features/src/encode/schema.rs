@@ -69,7 +69,7 @@ impl EncodedSchema {
             schema.sparse_size = end;
             let field = (size > 0).then_some(schema.fields.len());
             if size > 0 {
-                let bag = encoder.is_bag(kind);
+                let bag = encoder.is_bag();
                 schema.fields.push(SparseField { feature: schema.features.len(), offset, size, bag });
             }
             schema.features.push(EncodedFeature { name, kind, encoder, columns, field });
@@ -154,7 +154,6 @@ impl EncodedSchema {
             let (field, offset) =
                 feature.field.map_or((0, 0), |field| (field as u32, self.fields[field].offset));
             let columns = &mut dense[feature.columns.clone()];
-            let value = if is_of(value, feature.kind) { value } else { &FeatureValue::Missing };
             feature.encoder.encode(value, &mut Sink { columns, sparse, field, offset });
         }
     }
@@ -174,14 +173,5 @@ impl EncodedSchema {
         let field = self.fields[..after].last().filter(|field| index - field.offset < field.size)?;
         let feature = &self.features[field.feature];
         Some(feature.encoder.column(&feature.name, (index - field.offset) as usize))
-    }
-}
-
-fn is_of(value: &FeatureValue, kind: FeatureType) -> bool {
-    match value {
-        FeatureValue::Missing => true,
-        FeatureValue::Number(_) => kind == FeatureType::Number,
-        FeatureValue::Word(_) => kind == FeatureType::Word,
-        FeatureValue::Words(_) => kind == FeatureType::Words,
     }
 }

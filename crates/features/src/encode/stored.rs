@@ -125,7 +125,7 @@ fn store(encoder: &Encoder) -> StoredEncoder {
         Kind::OneHot(vocabulary, output) => {
             StoredEncoder::OneHot { output: *output, words: vocabulary.words().to_vec() }
         }
-        Kind::Hashed(buckets) => StoredEncoder::Hashed { buckets: *buckets },
+        Kind::Hashed(buckets, _) => StoredEncoder::Hashed { buckets: *buckets },
         Kind::MultiHot(vocabulary, output) => {
             StoredEncoder::MultiHot { output: *output, words: vocabulary.words().to_vec() }
         }
@@ -180,7 +180,7 @@ fn restore(stored: StoredEncoder, kind: FeatureType) -> Result<Encoder, String> 
             if !(1..=MOST_BUCKETS).contains(&buckets) {
                 return Err(format!("{buckets} buckets, expected 1 to {MOST_BUCKETS}"));
             }
-            (Kind::Hashed(buckets), &[FeatureType::Word, FeatureType::Words])
+            (Kind::Hashed(buckets, kind == FeatureType::Words), &[FeatureType::Word, FeatureType::Words])
         }
         StoredEncoder::MultiHot { output, words } => {
             (Kind::MultiHot(vocabulary(words)?, output), &[FeatureType::Words])
