@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use headwater_base::{Clock, ErrorKind, Invalid, Schema};
-use headwater_features::{FeaturesError, Follower, FollowerOptions, Restored, Views};
+use headwater_features::{FeaturesError, Follower, FollowerOptions, Plan, Restored, Views, ViewsOptions};
 use headwater_log::request_id::RequestIds;
 use headwater_log::{DecisionLog, EmbeddedLog, EventLog, LogError, Recovery};
 use headwater_pipeline::{
@@ -20,6 +20,7 @@ use headwater_registry::{Registry, RegistryError};
 use headwater_server::{App, AppParts};
 use thiserror::Error;
 
+use crate::declared;
 use crate::settings::Settings;
 use housekeeping::{Chores, Housekeeping};
 
@@ -105,6 +106,8 @@ pub struct Store {
     pub views: Arc<Views>,
     /// The thread that folds.
     pub follower: Arc<Follower>,
+    /// Models, keys and the definitions of features.
+    pub registry: Arc<Registry>,
     /// The declared domain.
     pub schema: Arc<Schema>,
     /// What opening found.
@@ -123,7 +126,9 @@ impl Store {
         let schema = Arc::new(settings.schema());
         let (log, recovery) = EmbeddedLog::open(&layout.events, settings.log_options(), Arc::clone(clock))?;
         let log = Arc::new(log);
-        let (views, restored) = Views::open(&layout.views, Arc::clone(&schema), settings.views_options())?;
+        let registry = Arc::new(Registry::open(data_dir, Arc::clone(clock))?);
+        let options = ViewsOptions { plan: plan(&registry, settings, &schema)?, ..settings.views_options() };
+        let (views, restored) = Views::open(&layout.views, Arc::clone(&schema), options)?;
         let views = Arc::new(views);
         let replayed =
             recovery.end.saturating_sub(restored.position.0.iter().sum::<u64>().max(recovery.start));
@@ -138,7 +143,7 @@ impl Store {
             },
         )?;
         let opened = Opened { recovery, restored, replayed };
-        Ok(Self { log, views, follower: Arc::new(follower), schema, opened })
+        Ok(Self { log, views, follower: Arc::new(follower), registry, schema, opened })
     }
 
     /// Waits until the views have folded everything that is in the log now. Not from async code.
@@ -158,6 +163,17 @@ impl Store {
         self.log.close();
         Ok(stopped?)
     }
+}
+
+/// The declared features, and those older versions of them that champions were trained on, compiled; the control database
+/// gives each definition its version.
+///
+/// # Errors
+/// A feature that cannot be; the database's.
+pub fn plan(registry: &Registry, settings: &Settings, schema: &Schema) -> Result<Arc<Plan>, PlatformError> {
+    let current = declared::define(registry, settings)?;
+    let specs = declared::active(registry, current, &declared::needed(registry, settings)?)?;
+    Ok(Arc::new(Plan::new(&specs, schema)?))
 }
 
 /// How a platform is opened.
@@ -203,7 +219,7 @@ impl Platform {
             Arc::clone(clock),
         )?;
         let decisions = Arc::new(decisions);
-        let registry = Arc::new(Registry::open(data_dir, Arc::clone(clock))?);
+        let registry = Arc::clone(&store.registry);
         let engine = Arc::new(Engine::new(EngineParts {
             views: Arc::clone(&store.views),
             schema: Arc::clone(&store.schema),
@@ -230,7 +246,12 @@ impl Platform {
         store.catch_up()?;
         let generation = registry.generation()?;
         let champions = models::champions(&registry, &settings.models());
-        engine.publish(Snapshot::new(settings.surfaces(&store.schema)?, champions, settings.hash()));
+        let plan = store.views.plan();
+        let surfaces = settings.surfaces(&store.schema, plan)?;
+        for (number, labels) in settings.feature_schemas(plan) {
+            registry.remember_schema(number, &labels)?;
+        }
+        engine.publish(Snapshot::new(surfaces, champions, settings.hash()));
         let refresher = Refresher::new(Arc::clone(&engine), log, Arc::clone(&store.schema))
             .start()
             .map_err(PlatformError::Thread)?;

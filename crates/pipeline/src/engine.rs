@@ -6,6 +6,7 @@ use arc_swap::ArcSwap;
 use compact_str::CompactString;
 use headwater_base::{Clock, Decision, ItemId, RequestId, Rung, Schema, Shown};
 use headwater_features::{Catalogue, Views};
+use headwater_log::Position;
 use headwater_log::request_id::RequestIds;
 use parking_lot::Mutex;
 
@@ -88,7 +89,7 @@ impl Engine {
             cache.put(key, ranked, now);
         }
         answer.cached = cached;
-        self.record(request, &snapshot, &mut answer, position.0);
+        self.record(request, &snapshot, surface, &mut answer, position);
         Ok(answer)
     }
 
@@ -193,9 +194,18 @@ impl Engine {
         &self,
         request: &Request,
         snapshot: &Snapshot,
+        surface: &Surface,
         answer: &mut Answer,
-        position: Vec<u64>,
+        position: Position,
     ) {
+        let shown_items = answer.items.iter().map(|item| &item.id);
+        let (views, clock) = (&self.parts.views, self.parts.clock.as_ref());
+        let read = surface.features.read(views, clock, request, &answer.request_id, shown_items);
+        // Where features were read, the decision saw the views as they were then.
+        let (features, position) = match read {
+            Some((features, position)) => (Some(Box::new(features)), position),
+            None => (None, position),
+        };
         let shown = |item: &AnswerItem| Shown {
             item: item.id.clone(),
             score: item.score,
@@ -208,7 +218,7 @@ impl Engine {
             actor: request.actor.clone(),
             item: request.item.clone(),
             context: request.context.clone(),
-            position,
+            position: position.0,
             model: answer.model.clone(),
             settings: snapshot.settings,
             arms: Vec::new(),
@@ -216,7 +226,7 @@ impl Engine {
             rung: answer.rung,
             items: answer.items.iter().map(shown).collect(),
             stages: answer.stages.clone(),
-            features: None,
+            features,
         };
         match self.parts.recorder.record(decision, self.parts.clock.now()) {
             Ok(()) => answer.recorded = true,

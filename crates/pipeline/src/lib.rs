@@ -25,6 +25,7 @@ pub mod sources;
 pub mod spec;
 pub mod stage;
 pub mod surface;
+pub mod vectors;
 
 pub use cache::AnswerCache;
 pub use candidate::Candidate;
@@ -39,3 +40,4 @@ pub use snapshot::Snapshot;
 pub use spec::{FilterSpec, SourceSpec, SurfaceSpec};
 pub use stage::{Filter, Hydrator, Keep, Recorder, Scorer, Selector, Source};
 pub use surface::Surface;
+pub use vectors::SurfaceFeatures;

@@ -95,7 +95,7 @@ impl Engine {
             recorded: false,
             explanation: None,
         };
-        self.record(&asked, &snapshot, &mut answer, position.0);
+        self.record(&asked, &snapshot, surface, &mut answer, position);
         Ok(answer)
     }
 }

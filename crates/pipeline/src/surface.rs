@@ -16,6 +16,7 @@ use crate::select::TopKSelector;
 use crate::sources::{ModelScorer, ModelSource, NeighboursSource, PopularSource, TrendingSource};
 use crate::spec::{FilterSpec, ScorerSpec, SelectorSpec, SourceSpec, SurfaceSpec};
 use crate::stage::{Filter, Hydrator, Scorer, Selector, Source};
+use crate::vectors::SurfaceFeatures;
 
 /// A place that asks for recommendations, with its stages.
 pub struct Surface {
@@ -29,6 +30,7 @@ pub struct Surface {
     pub(crate) deadline: Duration,
     pub(crate) limit: usize,
     pub(crate) max_limit: usize,
+    pub(crate) features: SurfaceFeatures,
 }
 
 impl Surface {
@@ -90,6 +92,7 @@ impl Surface {
             deadline: spec.deadline,
             limit: spec.limit,
             max_limit: spec.max_limit,
+            features: SurfaceFeatures::default(),
         })
     }
 
@@ -102,6 +105,13 @@ impl Surface {
     #[must_use]
     pub fn with_source(mut self, source: Box<dyn Source>) -> Self {
         self.sources.push(source);
+        self
+    }
+
+    /// The same surface, reading these features.
+    #[must_use]
+    pub fn with_features(mut self, features: SurfaceFeatures) -> Self {
+        self.features = features;
         self
     }
 

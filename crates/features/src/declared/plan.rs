@@ -170,6 +170,19 @@ impl Plan {
         self.features.iter().map(|feature| (&feature.label, feature.feature_type))
     }
 
+    /// The labels of columns.
+    pub fn labels(&self, columns: &[usize]) -> Vec<CompactString> {
+        columns.iter().map(|column| self.features[*column].label.clone()).collect()
+    }
+
+    /// The column of a feature by its label (`item_ctr_1h@2`) or, of the first version there is, by its name.
+    pub fn find(&self, label: &str) -> Option<usize> {
+        self.features.iter().position(|feature| {
+            let name = feature.label.strip_prefix(label);
+            name.is_some_and(|version| version.is_empty() || version.starts_with('@'))
+        })
+    }
+
     /// The row layout of a kind of entity, if it has rows.
     pub(crate) fn layout(&self, part: &Part) -> Option<&RowLayout> {
         self.tables.iter().find(|table| table.part == *part).map(|table| &table.layout)

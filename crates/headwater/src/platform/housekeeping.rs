@@ -78,7 +78,7 @@ impl Chores {
         if generation == self.generation {
             return;
         }
-        let surfaces = match self.settings.surfaces(&self.settings.schema()) {
+        let surfaces = match self.settings.surfaces(&self.settings.schema(), self.engine.views().plan()) {
             Ok(surfaces) => surfaces,
             Err(error) => {
                 tracing::error!(%error, "a surface cannot be assembled; the models stay as they are");

@@ -68,6 +68,11 @@ pub struct ViewSettings {
     pub neighbours_half_life: Period,
     /// Neighbours kept per item.
     pub neighbours: usize,
+    /// A user, an item or another entity of which nothing was received for this long starts anew: with an empty history and
+    /// with features of nothing. Their fields stay.
+    pub idle_entities: Period,
+    /// The same of sessions.
+    pub idle_sessions: Period,
 }
 
 impl Default for ViewSettings {
@@ -79,6 +84,8 @@ impl Default for ViewSettings {
             trending_half_life: Period::hours(1),
             neighbours_half_life: Period::days(30),
             neighbours: 64,
+            idle_entities: Period::days(400),
+            idle_sessions: Period::days(30),
         }
     }
 }
@@ -175,6 +182,8 @@ impl Settings {
                 neighbours: self.views.neighbours,
                 ..defaults.neighbours
             },
+            idle_entities: self.views.idle_entities.0,
+            idle_sessions: self.views.idle_sessions.0,
             ..defaults
         }
     }

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use compact_str::CompactString;
+use headwater_base::feature::feature_schema;
 use headwater_base::{Invalid, Schema};
+use headwater_features::Plan;
 use headwater_pipeline::spec::ScorerSpec;
-use headwater_pipeline::{FilterSpec, SourceSpec, Surface, SurfaceSpec};
+use headwater_pipeline::{FilterSpec, SourceSpec, Surface, SurfaceFeatures, SurfaceSpec};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -88,14 +91,32 @@ impl Settings {
     ///
     /// # Errors
     /// The first surface that cannot be assembled.
-    pub fn surfaces(&self, schema: &Schema) -> Result<Vec<Surface>, Invalid> {
+    pub fn surfaces(&self, schema: &Schema, plan: &Plan) -> Result<Vec<Surface>, Invalid> {
         self.surfaces
             .iter()
             .map(|(name, surface)| {
                 let spec = surface.spec(name).map_err(|(_, invalid)| invalid)?;
-                Surface::assemble(&spec, schema)
+                let features = self.surface_features(name, surface.logged_share, plan);
+                Ok(Surface::assemble(&spec, schema)?.with_features(features))
             })
             .collect()
+    }
+
+    /// What a surface reads of the features that are computed.
+    fn surface_features(&self, name: &str, share: f32, plan: &Plan) -> SurfaceFeatures {
+        let columns: Vec<usize> =
+            self.features_of(name).into_iter().filter_map(|name| plan.find(name)).collect();
+        let schema = feature_schema(plan.labels(&columns).iter().map(CompactString::as_str));
+        SurfaceFeatures { columns, schema, share }
+    }
+
+    /// The lists of features that decisions of these settings log, by their number.
+    pub fn feature_schemas(&self, plan: &Plan) -> BTreeMap<u64, Vec<String>> {
+        let surfaces = self.surfaces.iter().map(|(name, surface)| {
+            let features = self.surface_features(name, surface.logged_share, plan);
+            (features.schema, plan.labels(&features.columns).iter().map(ToString::to_string).collect())
+        });
+        surfaces.collect()
     }
 
     /// The models that the surfaces use, by name in the registry.
