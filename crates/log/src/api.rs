@@ -151,8 +151,15 @@ pub trait EventLog: Send + Sync + 'static {
     /// Follows the log from `from`: what is stored, then what becomes durable, without a gap.
     fn subscribe(&self, from: Position) -> Result<Box<dyn Subscription>, LogError>;
 
+    /// Deletes whole sealed segments in which every event was received before `received` and is below `limit`: what
+    /// was archived, for one.
+    fn truncate_below(&self, received: Timestamp, limit: &Position) -> Result<Truncated, LogError>;
+
     /// Deletes whole sealed segments in which every event was received before `received`.
-    fn truncate(&self, received: Timestamp) -> Result<Truncated, LogError>;
+    fn truncate(&self, received: Timestamp) -> Result<Truncated, LogError> {
+        let everything = (0..self.partitions()).map(|_| Offset::MAX).collect();
+        self.truncate_below(received, &Position(everything))
+    }
 }
 
 /// A reader that follows the log.

@@ -180,7 +180,12 @@ impl DecisionLog {
 
     /// Deletes whole sealed segments in which every event was received before `received`.
     pub fn truncate(&self, received: Timestamp) -> Result<Truncated, LogError> {
-        let truncated = self.shared.segments.truncate(received)?;
+        self.truncate_below(received, Offset::MAX)
+    }
+
+    /// The same, of segments that hold nothing from `limit` on: what was archived, for one.
+    pub fn truncate_below(&self, received: Timestamp, limit: Offset) -> Result<Truncated, LogError> {
+        let truncated = self.shared.segments.truncate(received, limit)?;
         let folder = self.shared.segments.folder();
         self.shared.disk.sync_folder(folder).map_err(failed("sync", folder))?;
         Ok(truncated)

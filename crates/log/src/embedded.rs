@@ -199,8 +199,8 @@ impl EventLog for EmbeddedLog {
         Ok(Box::new(TailSubscription::new(Arc::clone(&self.segments), Arc::clone(&self.tail), from)))
     }
 
-    fn truncate(&self, received: Timestamp) -> Result<Truncated, LogError> {
-        let truncated = self.segments.truncate(received)?;
+    fn truncate_below(&self, received: Timestamp, limit: &Position) -> Result<Truncated, LogError> {
+        let truncated = self.segments.truncate(received, limit.offset(Partition(0)))?;
         if truncated.segments > 0 {
             self.dedup.lock().forget_before(self.segments.start());
             let folder = self.segments.folder();

@@ -5,9 +5,10 @@
 //! fits below the same trait.
 //!
 //! [`EmbeddedLog`] holds the events, [`DecisionLog`] the decisions, each in a folder of segment files of its own;
-//! [`LogReader`] reads either while another process writes it.
+//! [`LogReader`] reads either while another process writes it. [`archive`] keeps both as Parquet.
 
 pub mod api;
+pub mod archive;
 pub mod codec;
 mod decisions;
 mod dedup;

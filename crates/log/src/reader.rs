@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use headwater_base::Event;
 use parking_lot::Mutex;
 
+use crate::disk::failed;
 use crate::segment::format::HEADER_BYTES;
 use crate::segment::index::SparseIndex;
 use crate::segment::recover::missing;
@@ -62,6 +63,16 @@ impl LogReader {
             read: VecDeque::new(),
             failed: false,
         }
+    }
+
+    /// Makes what was seen from `from` on durable; what the writer has not acknowledged may not be.
+    pub fn sync_from(&self, from: Offset) -> Result<(), LogError> {
+        let sync = |segment: &SegmentFile| segment.file.sync_data().map_err(failed("sync", &segment.path));
+        for summary in self.segments.sealed().iter().filter(|summary| summary.end > from) {
+            sync(&self.segments.open_sealed(summary.first)?.segment)?;
+        }
+        let active = self.segments.update(|state| state.active.as_ref().map(|active| active.segment.clone()));
+        active.as_ref().map_or(Ok(()), sync)
     }
 
     /// Looks for what was written, sealed and deleted since.

@@ -14,10 +14,10 @@ mod fact;
 mod features;
 mod fields;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod wire;
 
-use headwater_base::{Event, EventId, Timestamp};
+use headwater_base::{Actor, Event, EventId, Fact, SessionId, Timestamp, UserId};
 use thiserror::Error;
 
 use wire::{Input, put_signed, put_text};
@@ -77,6 +77,26 @@ pub enum Whose<'a> {
         /// The user.
         user: &'a str,
     },
+}
+
+impl<'a> Whose<'a> {
+    /// Whose the fact is.
+    pub fn of(fact: &'a Fact) -> Self {
+        let actor = |actor: &'a Actor| Self::Somebody {
+            user: actor.user.as_ref().map(UserId::as_str),
+            session: actor.session.as_ref().map(SessionId::as_str),
+        };
+        match fact {
+            Fact::Interaction(interaction) => actor(&interaction.actor),
+            Fact::Decision(decision) => actor(&decision.actor),
+            Fact::UserUpsert { user, .. } => Self::Somebody { user: Some(user.as_str()), session: None },
+            Fact::UserDelete { user } => Self::Deletion { user: user.as_str() },
+            Fact::Merge { session, user } => {
+                Self::Somebody { user: Some(user.as_str()), session: Some(session.as_str()) }
+            }
+            Fact::ItemUpsert { .. } | Fact::ItemDelete { .. } | Fact::Erased => Self::Nobody,
+        }
+    }
 }
 
 /// Appends the encoding of `event` to `out`.

@@ -15,7 +15,7 @@ use proptest::prelude::*;
 
 use super::{CodecError, VERSION, decode, encode, peek, peek_request_id};
 
-fn text() -> impl Strategy<Value = CompactString> {
+pub(crate) fn text() -> impl Strategy<Value = CompactString> {
     "\\PC{0,30}".prop_map(CompactString::from)
 }
 
@@ -68,7 +68,7 @@ fn shown() -> impl Strategy<Value = Shown> {
     )
 }
 
-fn decision() -> impl Strategy<Value = Fact> {
+pub(crate) fn decision() -> impl Strategy<Value = Fact> {
     let rung = prop::sample::select(super::decision::RUNGS.to_vec());
     let stage = (text(), any::<u32>(), any::<u32>(), text())
         .prop_map(|(name, entered, left, skipped)| Stage { name, entered, left, skipped });
@@ -120,7 +120,7 @@ fn fact() -> impl Strategy<Value = Fact> {
     ]
 }
 
-fn event() -> impl Strategy<Value = Event> {
+pub(crate) fn event() -> impl Strategy<Value = Event> {
     (text(), any::<i64>(), any::<i64>(), fact()).prop_map(|(id, time, received, fact)| Event {
         id: EventId::trusted(id),
         time: Timestamp::from_micros(time),
@@ -206,7 +206,7 @@ fn an_interaction_is_small() {
 }
 
 /// What the fixture of a version holds: what the one before holds, and what is new. Never changes.
-fn samples(version: u8) -> Vec<Event> {
+pub(crate) fn samples(version: u8) -> Vec<Event> {
     let mut samples = first_samples();
     if version >= 2 {
         let mut event = samples[6].clone();

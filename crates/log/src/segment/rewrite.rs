@@ -104,9 +104,10 @@ fn copy(
                 let at = written + buffer.len() as u64;
                 if goes(offset, payload).map_err(undecodable)? {
                     records += 1;
-                    received = coarse(received);
+                    let remains = what_remains(received);
+                    received = remains.received;
                     erased.clear();
-                    codec::encode(&what_remains(received), &mut erased);
+                    codec::encode(&remains, &mut erased);
                     put_record(salt, offset, &erased, &mut buffer);
                 } else {
                     put_record(salt, offset, payload, &mut buffer);
@@ -136,6 +137,8 @@ fn coarse(time: Timestamp) -> Timestamp {
     Timestamp::from_micros(time.as_micros().div_euclid(COARSE_MICROS).saturating_mul(COARSE_MICROS))
 }
 
-fn what_remains(received: Timestamp) -> Event {
+/// The erased record in the place of one received at `received`.
+pub(crate) fn what_remains(received: Timestamp) -> Event {
+    let received = coarse(received);
     Event { id: EventId::default(), time: received, received, fact: Fact::Erased }
 }

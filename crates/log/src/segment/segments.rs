@@ -292,11 +292,12 @@ impl Segments {
         active.map_or(Ok(()), |(segment, summary)| segment.visit(summary, from, visit))
     }
 
-    /// Deletes the oldest sealed segments in which everything was received before `received`.
-    pub(crate) fn truncate(&self, received: Timestamp) -> Result<Truncated, LogError> {
+    /// Deletes the oldest sealed segments in which everything was received before `received` and is below `limit`.
+    pub(crate) fn truncate(&self, received: Timestamp, limit: Offset) -> Result<Truncated, LogError> {
         let _upkeep = self.upkeep.lock();
         let removed: Vec<Summary> = self.update(|state| {
-            let old = state.sealed.iter().take_while(|summary| summary.latest < received).count();
+            let old = |summary: &&Summary| summary.latest < received && summary.end <= limit;
+            let old = state.sealed.iter().take_while(old).count();
             state.sealed.drain(..old).collect()
         });
         let mut truncated = Truncated::default();
