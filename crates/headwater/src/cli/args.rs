@@ -55,7 +55,7 @@ pub enum Command {
     Serve(super::serve::ServeArgs),
     /// Bring files into the log.
     Import(super::import::ImportArgs),
-    /// Write events of the log as JSON lines or Parquet.
+    /// Write events of the log, or training examples, as JSON lines or Parquet.
     Export(super::export::ExportArgs),
     /// Train a model on the whole log, and register it.
     Train(super::train::TrainArgs),

@@ -113,6 +113,7 @@ impl From<ExportError> for Failure {
     fn from(error: ExportError) -> Self {
         match error {
             ExportError::Log(error) => error.into(),
+            ExportError::Examples(error) => error.into(),
             other => failed("export", &other, advice(other.kind())),
         }
     }

@@ -1,5 +1,8 @@
-//! Taking data out: events of the log as JSON lines or as a Parquet table. Reads beside a running server.
+//! Taking data out: events of the log, or training examples, as JSON lines or as a Parquet table. Reads beside a running
+//! server.
 
+mod columns;
+pub mod examples;
 pub mod parquet;
 
 use std::collections::BTreeSet;
@@ -8,6 +11,7 @@ use std::path::PathBuf;
 
 use headwater_base::{ErrorKind, Event, Schema, Timestamp};
 use headwater_log::{LogError, LogReader};
+use headwater_training::TrainingError;
 use serde::Serialize;
 use thiserror::Error;
 
@@ -21,6 +25,9 @@ pub enum ExportError {
     /// The log cannot be read.
     #[error(transparent)]
     Log(#[from] LogError),
+    /// Examples cannot be made.
+    #[error(transparent)]
+    Examples(#[from] TrainingError),
     /// The output cannot be written.
     #[error("cannot write {}: {source}", path.display())]
     Write {
@@ -39,6 +46,7 @@ impl ExportError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Log(error) => error.kind(),
+            Self::Examples(error) => error.kind(),
             Self::Write { .. } | Self::Parquet(_) => ErrorKind::Report,
         }
     }

@@ -1,18 +1,34 @@
 //! How models are trained.
 
+use headwater_base::Timestamp;
 use headwater_models::ials::{IalsOptions, Solver};
 use headwater_training::TrainingOptions;
+use headwater_training::examples::ExampleOptions;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Settings;
+use super::{Period, Settings};
 
 /// `[training]`
-#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainingSettings {
+    /// How long after a recommendation an interaction with a shown item still counts as its outcome, by event time.
+    pub attribution_window: Period,
+    /// How much later than the window's end such an interaction may be received. Examples wait this much longer.
+    pub attribution_grace: Period,
     /// Factorisation for implicit feedback.
     pub ials: IalsSettings,
+}
+
+impl Default for TrainingSettings {
+    fn default() -> Self {
+        Self {
+            attribution_window: Period::hours(24),
+            attribution_grace: Period::hours(1),
+            ials: IalsSettings::default(),
+        }
+    }
 }
 
 /// `[training.ials]`; `train --set KEY=VALUE` changes one for one run.
@@ -78,8 +94,23 @@ impl IalsSettings {
     }
 }
 
+impl Settings {
+    /// How decisions and outcomes are joined, as of `now`.
+    pub fn example_options(&self, now: Timestamp) -> ExampleOptions {
+        ExampleOptions {
+            window: self.training.attribution_window.0,
+            grace: self.training.attribution_grace.0,
+            ..ExampleOptions::at(now)
+        }
+    }
+}
+
 pub(super) fn contradictions(settings: &Settings) -> Vec<(String, String)> {
     let mut found = Vec::new();
+    if settings.training.attribution_window == Period::default() {
+        let path = "training.attribution_window";
+        found.push((path.to_owned(), format!("`{path}` must be longer than 0s")));
+    }
     let ials = &settings.training.ials;
     if let Err(error) = ials.options().ials.validate() {
         found.push(("training.ials".to_owned(), error.to_string()));

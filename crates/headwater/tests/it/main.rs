@@ -5,6 +5,7 @@ mod bench;
 mod commands;
 mod crash;
 mod demo;
+mod examples;
 mod features;
 mod import;
 mod serve;

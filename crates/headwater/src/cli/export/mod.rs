@@ -1,15 +1,18 @@
-//! `headwater export`: events of the log as JSON lines or Parquet.
+//! `headwater export`: events of the log as JSON lines or Parquet; `headwater export examples`: the training table.
+
+pub mod examples;
 
 use std::fs::File;
 use std::io::{BufWriter, IsTerminal as _, Write};
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use headwater_base::Timestamp;
 use headwater_log::LogReader;
 use miette::{IntoDiagnostic as _, WrapErr as _};
 use serde::Serialize;
 
+use self::examples::ExamplesArgs;
 use super::context::Context;
 use super::failure::{Failure, usage};
 use crate::export::{self, Exported, Selection};
@@ -18,7 +21,10 @@ use crate::platform::Layout;
 
 /// Flags of `export`.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct ExportArgs {
+    #[command(subcommand)]
+    what: Option<Exports>,
     /// How events are written. Parquet holds interactions only.
     #[arg(long, value_enum, default_value = "jsonl")]
     format: Format,
@@ -36,6 +42,12 @@ pub struct ExportArgs {
     output: Option<PathBuf>,
 }
 
+#[derive(Debug, Subcommand)]
+enum Exports {
+    /// Write training examples: what was shown, with its features and what came of it.
+    Examples(ExamplesArgs),
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
     Jsonl,
@@ -50,6 +62,9 @@ struct Report<'a> {
 }
 
 pub(super) fn run(context: &Context, args: &ExportArgs) -> Result<(), Failure> {
+    if let Some(Exports::Examples(args)) = &args.what {
+        return examples::run(context, args);
+    }
     let selection =
         Selection { since: args.since, until: args.until, types: args.types.iter().cloned().collect() };
     let reader = LogReader::open(&Layout::of(&context.data_dir).events)?;

@@ -1,0 +1,181 @@
+//! Training examples, from logs on disk to the files that people train with.
+
+use std::fs::File;
+use std::sync::Arc;
+
+use headwater::clock::SystemClock;
+use headwater_base::feature::feature_schema;
+use headwater_base::{
+    Actor, Clock, Decision, Event, EventId, Fact, FeatureValue, Fields, Interaction, ItemId, LoggedFeatures,
+    RequestId, Rung, Shown, Timestamp, UserId,
+};
+use headwater_log::{DecisionLog, DecisionOptions, EmbeddedLog, EventLog as _, LogOptions};
+use headwater_registry::Registry;
+use parquet::file::reader::{FileReader as _, SerializedFileReader};
+use parquet::record::{Field, Row};
+use serde_json::{Value, json};
+
+use crate::support::Site;
+
+const NAMES: [&str; 4] = ["item_ctr_1h@1", "user_country@1", "item_tags@2", "mixed@1"];
+
+fn event(id: &str, time: Timestamp, fact: Fact) -> Event {
+    Event { id: EventId::trusted(id), time, received: time, fact }
+}
+
+fn decision(request_id: &str, time: Timestamp, schema: u64, rows: Option<Vec<Vec<FeatureValue>>>) -> Event {
+    let shown = |item: &str| Shown {
+        item: ItemId::trusted(item),
+        score: 1.0,
+        source: "ials".into(),
+        propensity: 0.5,
+    };
+    let features = rows.map(|rows| Box::new(LoggedFeatures { schema, time, share: 0.5, rows }));
+    let decision = Decision {
+        request_id: RequestId::trusted(request_id),
+        surface: "home".into(),
+        actor: Actor::user(UserId::trusted("u1")),
+        item: None,
+        context: Fields::default(),
+        position: vec![0],
+        model: "ials@1".into(),
+        settings: 0,
+        arms: Vec::new(),
+        seed: 0,
+        rung: Rung::Personal,
+        items: ["i1", "i2"].map(shown).into(),
+        stages: Vec::new(),
+        features,
+    };
+    event(request_id, time, Fact::Decision(Box::new(decision)))
+}
+
+fn cart(id: &str, time: Timestamp, item: &str) -> Event {
+    let interaction = Interaction {
+        kind: "cart".into(),
+        actor: Actor::user(UserId::trusted("u1")),
+        item: ItemId::trusted(item),
+        value: Some(2.5),
+        request_id: None,
+        context: Fields::default(),
+    };
+    event(id, time, Fact::Interaction(interaction))
+}
+
+/// Two decisions with features of two schemas, one without, one of just now; the user put `i2` into the cart twice.
+fn site() -> Site {
+    let site = Site::of("shop");
+    let data = site.path("headwater-data");
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let start = Timestamp::from_seconds(1_764_000_000);
+    let second = |seconds| start.plus(std::time::Duration::from_secs(seconds));
+
+    let names = NAMES.map(str::to_owned);
+    let schema = feature_schema(NAMES);
+    std::fs::create_dir_all(&data).unwrap();
+    Registry::open(&data, Arc::clone(&clock)).unwrap().remember_schema(schema, &names).unwrap();
+
+    let number = FeatureValue::Number;
+    let word = |word: &str| FeatureValue::Word(word.into());
+    let words = |words: &[&str]| FeatureValue::Words(words.iter().map(|word| (*word).into()).collect());
+    let rows = vec![
+        vec![number(0.1), word("se"), words(&["red", "blue"]), number(3.0)],
+        vec![FeatureValue::Missing, word("se"), words(&[]), word("x")],
+    ];
+    let unnamed = vec![vec![number(7.0)], vec![number(-0.0)]];
+    let (decisions, _) =
+        DecisionLog::open(&data.join("decisions"), DecisionOptions::default(), Arc::clone(&clock)).unwrap();
+    for made in [
+        decision("r1", second(0), schema, Some(rows)),
+        decision("r2", second(60), 5, Some(unnamed.clone())),
+        decision("r3", second(120), 5, None),
+        decision("r4", clock.now(), 5, Some(unnamed)),
+    ] {
+        decisions.append(&made).unwrap();
+    }
+    decisions.close();
+    let (events, _) = EmbeddedLog::open(&data.join("events"), LogOptions::default(), clock).unwrap();
+    events.append(vec![cart("e1", second(10), "i2"), cart("e2", second(20), "i2")]).wait().unwrap();
+    events.close();
+    site
+}
+
+#[test]
+fn examples_go_to_json_lines() {
+    let site = site();
+    let report = site.json(&["export", "examples", "--out", "examples.jsonl"]);
+    let told =
+        ["examples", "positives", "open", "without_features", "repeated", "features"].map(|key| &report[key]);
+    assert_eq!(told, [4, 1, 1, 1, 1, 5].map(|count| json!(count)).each_ref());
+    let lines = std::fs::read_to_string(site.path("examples.jsonl")).unwrap();
+    let rows: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(rows.len(), 4);
+    assert_eq!(
+        rows[1],
+        json!({
+            "request_id": "r1", "surface": "home", "time": "2025-11-24T16:00:00Z", "user": "u1", "session": null,
+            "item": "i2", "place": 1, "propensity": 0.5, "label": 3.0, "weight": 2.0, "sampled": null,
+            "outcomes": { "cart": { "value": 2.5, "delay": 10.0 } },
+            "schema": format!("{:016x}", feature_schema(NAMES)),
+            "features": { "item_ctr_1h@1": null, "user_country@1": "se", "item_tags@2": [], "mixed@1": "x" },
+        })
+    );
+    assert!(lines.contains("\"item_ctr_1h@1\":0.1,"), "as short as the number is");
+    assert_eq!((&rows[0]["label"], &rows[0]["outcomes"]), (&json!(0.0), &json!({})));
+    assert_eq!(rows[2]["features"], json!({ "feature_0": 7.0 }), "of a schema whose names nobody remembers");
+
+    let open = site.json(&["export", "examples", "--open", "--output", "examples.jsonl"]);
+    assert_eq!((&open["examples"], &open["open"]), (&json!(6), &json!(1)));
+}
+
+fn column(row: &Row, name: &str) -> Field {
+    row.get_column_iter().find(|(column, _)| *column == name).unwrap_or_else(|| panic!("{name}")).1.clone()
+}
+
+#[test]
+fn examples_go_to_parquet_with_a_column_for_each_feature() {
+    let site = site();
+    assert_eq!(site.json(&["export", "examples", "--out", "examples.parquet"])["examples"], 4);
+    let file = File::open(site.path("examples.parquet")).unwrap();
+    let reader = SerializedFileReader::new(file).unwrap();
+    let rows: Vec<Row> = reader.get_row_iter(None).unwrap().map(Result::unwrap).collect();
+    assert_eq!(rows.len(), 4);
+    let (first, second, third) = (&rows[0], &rows[1], &rows[2]);
+    assert_eq!(column(second, "item"), Field::Str("i2".to_owned()));
+    assert_eq!(column(second, "time"), Field::TimestampMicros(1_764_000_000_000_000));
+    assert_eq!((column(second, "label"), column(second, "weight")), (Field::Float(3.0), Field::Float(2.0)));
+    assert_eq!(column(second, "outcome.cart.delay"), Field::Double(10.0));
+    assert_eq!(column(second, "outcome.cart.value"), Field::Float(2.5));
+    assert_eq!(column(first, "outcome.cart.delay"), Field::Null);
+    assert_eq!((column(first, "session"), column(first, "sampled")), (Field::Null, Field::Null));
+    assert_eq!(column(first, "item_ctr_1h@1"), Field::Float(0.1));
+    assert_eq!(column(second, "item_ctr_1h@1"), Field::Null);
+    assert_eq!(column(first, "user_country@1"), Field::Str("se".to_owned()));
+    let tags = |row: &Row| match column(row, "item_tags@2") {
+        Field::ListInternal(list) => Some(list.elements().to_vec()),
+        _ => None,
+    };
+    assert_eq!(tags(first), Some(vec![Field::Str("red".to_owned()), Field::Str("blue".to_owned())]));
+    assert_eq!((tags(second), tags(third)), (Some(Vec::new()), None));
+    assert_eq!(column(first, "mixed@1"), Field::Str("3".to_owned()), "a number among words is its text");
+    assert_eq!((column(first, "feature_0"), column(third, "feature_0")), (Field::Null, Field::Float(7.0)));
+}
+
+#[test]
+fn an_output_of_another_kind_is_refused() {
+    let site = Site::of("shop");
+    let error = site.fails(&["export", "examples", "--out", "examples.csv"], 2);
+    assert_eq!(error["help"], "end it in .parquet or .jsonl");
+    let empty = site.json(&["export", "examples", "--out", "examples.parquet"]);
+    assert_eq!(empty["examples"], 0);
+}
+
+#[test]
+fn a_window_of_nothing_is_refused() {
+    let site = Site::of("shop");
+    let path = site.path("headwater.toml");
+    let settings = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, format!("{settings}\n[training]\nattribution_window = \"0s\"\n")).unwrap();
+    let error = site.fails(&["check"], 1);
+    assert!(error.to_string().contains("`training.attribution_window` must be longer than 0s"), "{error}");
+}
