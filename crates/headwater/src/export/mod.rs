@@ -10,6 +10,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use headwater_base::{ErrorKind, Event, Schema, Timestamp};
+use headwater_features::encode::EncodeError;
 use headwater_log::{LogError, LogReader};
 use headwater_training::TrainingError;
 use serde::Serialize;
@@ -28,6 +29,9 @@ pub enum ExportError {
     /// Examples cannot be made.
     #[error(transparent)]
     Examples(#[from] TrainingError),
+    /// Features cannot be encoded.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
     /// The output cannot be written.
     #[error("cannot write {}: {source}", path.display())]
     Write {
@@ -47,6 +51,7 @@ impl ExportError {
         match self {
             Self::Log(error) => error.kind(),
             Self::Examples(error) => error.kind(),
+            Self::Encode(error) => error.kind(),
             Self::Write { .. } | Self::Parquet(_) => ErrorKind::Report,
         }
     }

@@ -9,6 +9,7 @@ use headwater_base::{
     Actor, Clock, Decision, Event, EventId, Fact, FeatureValue, Fields, Interaction, ItemId, LoggedFeatures,
     RequestId, Rung, Shown, Timestamp, UserId,
 };
+use headwater_features::EncodedSchema;
 use headwater_log::{DecisionLog, DecisionOptions, EmbeddedLog, EventLog as _, LogOptions};
 use headwater_registry::Registry;
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
@@ -159,6 +160,37 @@ fn examples_go_to_parquet_with_a_column_for_each_feature() {
     assert_eq!((tags(second), tags(third)), (Some(Vec::new()), None));
     assert_eq!(column(first, "mixed@1"), Field::Str("3".to_owned()), "a number among words is its text");
     assert_eq!((column(first, "feature_0"), column(third, "feature_0")), (Field::Null, Field::Float(7.0)));
+}
+
+#[test]
+fn encoded_examples_are_numbers_by_encoders_that_are_saved_beside_them() {
+    let site = site();
+    let report = site.json(&["export", "examples", "--encoded", "--out", "examples.jsonl"]);
+    assert_eq!((&report["examples"], &report["encoders"]), (&json!(4), &json!("examples.schema.json")));
+    let saved = std::fs::read_to_string(site.path("examples.schema.json")).unwrap();
+    let schema = EncodedSchema::from_json(&saved).unwrap();
+    assert_eq!(report["features"], schema.dense_width());
+    let lines = std::fs::read_to_string(site.path("examples.jsonl")).unwrap();
+    let rows: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let named = |row: &Value, name: &str| row["features"][name].clone();
+    assert_eq!(named(&rows[0], "user_country@1=se"), json!(1.0));
+    assert_eq!(named(&rows[2], "user_country@1=se"), json!(0.0), "a schema without the feature");
+    assert_eq!(named(&rows[1], "item_ctr_1h@1 is missing"), json!(1.0));
+    let tags = ["item_tags@2=blue", "item_tags@2=red"].map(|name| named(&rows[0], name));
+    assert_eq!(tags, [json!(1.0), json!(1.0)]);
+    // 7 and -0 with equal weights, standardised.
+    assert_eq!([named(&rows[2], "feature_0"), named(&rows[3], "feature_0")], [json!(1.0), json!(-1.0)]);
+    assert!(rows.iter().all(|row| row["features"].as_object().unwrap().len() == schema.dense_width()));
+    assert_eq!(rows[0]["schema"], format!("{:016x}", schema.fingerprint()));
+
+    let parquet = site.json(&["export", "examples", "--encoded", "--out", "encoded.parquet"]);
+    assert_eq!(parquet["features"], report["features"]);
+    let file = File::open(site.path("encoded.parquet")).unwrap();
+    let rows = SerializedFileReader::new(file).unwrap().into_iter().map(Result::unwrap).collect::<Vec<Row>>();
+    assert_eq!(column(&rows[0], "user_country@1=se"), Field::Float(1.0));
+    assert!(
+        site.fails(&["export", "examples", "--encoded", "--raw", "--out", "x.jsonl"], 2)["code"] == "usage"
+    );
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Training examples as a table: who was shown what and where, what followed, and one column for each feature.
 
+mod encoded;
 mod lines;
 mod table;
 
@@ -11,6 +12,7 @@ use headwater_log::{LogError, LogReader};
 use headwater_training::examples::Example;
 
 use super::ExportError;
+pub use encoded::Encoding;
 pub use lines::jsonl;
 pub use table::ExampleTable;
 
