@@ -44,13 +44,15 @@ pub fn known_parts(schema: &Schema) -> Vec<String> {
     known
 }
 
-/// What `of` may name; `value` for the aggregates that take it, `last` and `distinct`.
-pub fn known_attributes(value: bool, schema: &Schema) -> Vec<String> {
-    let mut known: Vec<String> = Vec::new();
-    if value {
-        known.push("value".to_owned());
-    }
-    known.extend(["item", "user", "session"].map(str::to_owned));
+/// What `of` may name beside an aggregate of this name. Users and sessions can be counted, but nobody's id is given back as
+/// a word.
+pub fn known_attributes(aggregate: &str, schema: &Schema) -> Vec<String> {
+    let plain: &[&str] = match aggregate {
+        "distinct" => &["value", "item", "user", "session"],
+        "last" => &["value", "item"],
+        _ => &["item"],
+    };
+    let mut known: Vec<String> = plain.iter().map(|word| (*word).to_owned()).collect();
     known.extend(fields(schema, is_categorical));
     known
 }
@@ -80,11 +82,6 @@ fn is_categorical(field_type: FieldType) -> bool {
 
 fn is_readable(field_type: FieldType) -> bool {
     !matches!(field_type, FieldType::Text | FieldType::Vector)
-}
-
-/// `top_k` and `last_n` give words, and a value is none.
-fn takes_value(aggregate: &Aggregate) -> bool {
-    !matches!(aggregate, Aggregate::TopK { .. } | Aggregate::LastN { .. })
 }
 
 fn check_name(name: &str) -> Result<(), Invalid> {
@@ -231,17 +228,20 @@ fn once(key: &str, words: &[CompactString]) -> Result<(), Invalid> {
 }
 
 fn check_attribute(of: &Attribute, aggregate: &Aggregate, schema: &Schema) -> Result<(), Invalid> {
-    let known = known_attributes(takes_value(aggregate), schema);
-    match of {
-        Attribute::Value if !takes_value(aggregate) => {
-            let known: Vec<&str> = known.iter().map(String::as_str).collect();
-            let name = aggregate.name();
-            let expected = format!("{}; `{name}` gives words, and a value is a number", one_of(&known, ""));
-            Err(Invalid::new("wrong_type", "aggregate.of", of, expected))
+    let name = aggregate.name();
+    let known = known_attributes(name, schema);
+    let given = of.to_string();
+    let reason = match of {
+        Attribute::Field(field) => {
+            return check_field("aggregate.of", field, schema, is_categorical, &known);
         }
-        Attribute::Field(field) => check_field("aggregate.of", field, schema, is_categorical, &known),
-        Attribute::Value | Attribute::Item | Attribute::User | Attribute::Session => Ok(()),
-    }
+        _ if known.contains(&given) => return Ok(()),
+        Attribute::Value => "a value is a number",
+        Attribute::Item | Attribute::User | Attribute::Session => "nobody's id is shown",
+    };
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    let expected = format!("{}; `{name}` gives words, and {reason}", one_of(&known, ""));
+    Err(Invalid::new("wrong_type", "aggregate.of", given, expected))
 }
 
 fn check_window(window: Option<Duration>) -> Result<(), Invalid> {

@@ -64,8 +64,8 @@ pub struct AggregateSettings {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Words")]
     pub last_n: Option<Words>,
-    /// With `last`, `distinct`, `top_k` and `last_n`: of what. `item`, `user`, `session`, a categorical field such as
-    /// `item.category`, or, with `last` and `distinct`, `value`.
+    /// With `last`, `distinct`, `top_k` and `last_n`: of what. `item` or a categorical field such as `item.category`; with
+    /// `last` also `value`; with `distinct` also `value`, `user` and `session`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub of: Option<String>,
@@ -194,7 +194,7 @@ impl AggregateSettings {
     }
 
     fn attribute(&self, name: &str, schema: &Schema) -> Result<Attribute, Invalid> {
-        let known = check::known_attributes(matches!(name, "last" | "distinct"), schema);
+        let known = check::known_attributes(name, schema);
         let words: Vec<&str> = known.iter().map(String::as_str).collect();
         let word = needed(name, "of", &one_of(&words, ""), self.of.as_deref())?;
         Attribute::parse(word).ok_or_else(|| check::unknown("aggregate.of", word, &known))

@@ -9,7 +9,7 @@ use compact_str::CompactString;
 use headwater_base::schema::one_of;
 use headwater_base::{Invalid, Schema};
 use headwater_features::declared::{
-    AggregateSpec, Conditions, Definition, FeatureSpec, FieldRef, Part, TimeFeature, check,
+    AggregateSpec, Conditions, Definition, FeatureSpec, FieldRef, Part, Plan, TimeFeature, check,
 };
 use schemars::{JsonSchema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
@@ -263,6 +263,9 @@ pub(super) fn contradictions(settings: &Settings) -> Vec<(String, String)> {
             found.push((key, sentence(&invalid)));
         }
     }
+    if found.is_empty() {
+        found.extend(too_many(settings, &schema));
+    }
     let names: Vec<&str> = settings.features.keys().map(String::as_str).collect();
     for (surface, declared) in &settings.surfaces {
         let path = format!("surfaces.{surface}");
@@ -282,6 +285,12 @@ pub(super) fn contradictions(settings: &Settings) -> Vec<(String, String)> {
         }
     }
     found
+}
+
+/// What all features together ask too much of.
+fn too_many(settings: &Settings, schema: &Schema) -> Option<(String, String)> {
+    let compiled = settings.features().and_then(|specs| Plan::new(&specs, schema));
+    compiled.err().map(|invalid| (invalid.field.to_string(), sentence(&invalid)))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use headwater_base::schema::InteractionType;
 
 use super::*;
-use crate::declared::TimeFeature;
+use crate::declared::{Plan, TimeFeature};
 
 fn schema() -> Schema {
     let weight = |name: &str| (name.into(), InteractionType { weight: 1.0 });
@@ -115,6 +115,36 @@ fn sound_declarations_pass() {
     for spec in sound {
         assert_eq!(spec.check(&schema), Ok(()), "{spec:?}");
     }
+}
+
+/// What is let through here must not be refused when features are compiled.
+#[test]
+fn what_passes_can_be_computed() {
+    let schema = schema();
+    let attributes = ["value", "item", "user", "session", "item.category", "user.country", "context.device"];
+    let parts = ["user", "session", "item", "item.category", "user.country", "context.device"];
+    let mut passed = 0;
+    let mut compile = |spec: FeatureSpec| {
+        if spec.check(&schema).is_ok() {
+            passed += 1;
+            Plan::new(std::slice::from_ref(&spec), &schema).unwrap_or_else(|told| panic!("{spec:?}: {told}"));
+        }
+    };
+    for of in attributes.map(of) {
+        compile(aggregate(Aggregate::Last(of.clone()), |_| {}));
+        compile(aggregate(Aggregate::Distinct(of.clone()), |_| {}));
+        compile(aggregate(Aggregate::TopK { of: of.clone(), k: 3 }, |_| {}));
+        compile(aggregate(Aggregate::LastN { of, n: 3 }, |_| {}));
+    }
+    for first in parts {
+        compile(entity(&[first]));
+        for second in parts {
+            compile(entity(&[first, second]));
+        }
+    }
+    // 5 attributes of `last`, 7 of `distinct`, 4 of `top_k` and of `last_n`; 6 parts; 30 pairs of two different ones
+    // without user x session, user x user.country and item x item.category either way round.
+    assert_eq!(passed, 5 + 7 + 4 + 4 + 6 + 30 - 6);
 }
 
 #[test]
@@ -231,7 +261,7 @@ fn what_is_wrong_is_said_in_the_words_of_the_settings() {
         (total(&["click", "click"]), ["duplicate", "aggregate.rate", "click", "`click` once"]),
         // Attributes.
         (
-            aggregate(Aggregate::Last(of("item.price")), |_| {}),
+            aggregate(Aggregate::Distinct(of("item.price")), |_| {}),
             ["wrong_type", "aggregate.of", "item.price", numeric_attribute],
         ),
         (
@@ -253,7 +283,25 @@ fn what_is_wrong_is_said_in_the_words_of_the_settings() {
                 "wrong_type",
                 "aggregate.of",
                 "value",
-                "item, user, session, item.category, user.country or context.device; `top_k` gives words, and a value is a number",
+                "item, item.category, user.country or context.device; `top_k` gives words, and a value is a number",
+            ],
+        ),
+        (
+            aggregate(Aggregate::LastN { of: of("user"), n: 3 }, |_| {}),
+            [
+                "wrong_type",
+                "aggregate.of",
+                "user",
+                "item, item.category, user.country or context.device; `last_n` gives words, and nobody's id is shown",
+            ],
+        ),
+        (
+            aggregate(Aggregate::Last(of("session")), |_| {}),
+            [
+                "wrong_type",
+                "aggregate.of",
+                "session",
+                "value, item, item.category, user.country or context.device; `last` gives words, and nobody's id is shown",
             ],
         ),
         // Parameters.

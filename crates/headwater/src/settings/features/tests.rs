@@ -148,7 +148,7 @@ fn wrong_tables_are_told_what_would_be_right() {
     let aggregates =
         "count, sum, mean, min, max, last, time_since, rate, distinct, quantile, top_k or last_n";
     let item = "entity = \"item\"\n";
-    let of = "item, user, session, item.category, user.country or context.device";
+    let of = "item, item.category, user.country or context.device";
     let kinds = "`entity` with `aggregate`, or `field`, or `time`";
     let cases = [
         // Shape: found by the walk over the schema.
@@ -264,6 +264,21 @@ fn wrong_tables_are_told_what_would_be_right() {
     for (table, expected) in cases {
         assert_eq!(told_of(&table), expected, "{table}");
     }
+}
+
+#[test]
+fn more_conditions_than_can_be_told_apart_are_refused_where_they_stand() {
+    let feature = |least: u32| {
+        format!(
+            "[features.above_{least:02}]\nentity = \"item\"\naggregate = {{ count = \"*\" }}\nwhere = {{ value = {{ min = {least} }} }}\n"
+        )
+    };
+    let features = |many: u32| (0..many).map(feature).collect::<String>();
+    assert_eq!(read(&features(64)).features.len(), 64);
+    assert_eq!(
+        told(&features(65)),
+        ["`65` cannot be used; expected at most 64 different sets of types and conditions"]
+    );
 }
 
 #[test]
