@@ -2,11 +2,12 @@
 //!
 //! Each interaction that the objective weighs makes a question of its moment: the item chosen is the positive, and items
 //! drawn from those known before it are negatives, marked with the probability of the draw. Their features are those
-//! of the moment before the interaction, by replay.
+//! of the moment before the interaction, by replay. An interaction that came late makes no question: what was received
+//! before it is not the past of its moment.
 
 use std::collections::VecDeque;
 
-use headwater_base::{Event, Fact, Interaction, ItemId, RequestId, Schema};
+use headwater_base::{Event, Fact, Interaction, ItemId, RequestId, Schema, Timestamp};
 use headwater_log::Offset;
 use serde::Serialize;
 
@@ -20,6 +21,8 @@ use crate::TrainingError;
 pub struct HistoryCounts {
     /// Interactions that the objective weighs.
     pub interactions: u64,
+    /// Of these, those that happened before another that was received earlier.
+    pub late: u64,
     /// Of these, those whose features no replay could give.
     pub without_features: u64,
     /// Examples given, negatives included.
@@ -35,6 +38,8 @@ pub struct HistoryExamples<'r, E> {
     sampler: NegativeSampler,
     negatives: usize,
     replay: &'r mut dyn FeatureReplay,
+    /// The latest event time of an interaction so far.
+    newest: Timestamp,
     ready: VecDeque<Example>,
     counts: HistoryCounts,
 }
@@ -49,7 +54,8 @@ impl<'r, E: Iterator<Item = Entry>> HistoryExamples<'r, E> {
         replay: &'r mut dyn FeatureReplay,
     ) -> Self {
         let (ready, counts) = (VecDeque::new(), HistoryCounts::default());
-        Self { events, schema, sampler, negatives, replay, ready, counts }
+        let newest = Timestamp::from_micros(i64::MIN);
+        Self { events, schema, sampler, negatives, replay, newest, ready, counts }
     }
 
     /// What was met so far.
@@ -58,12 +64,16 @@ impl<'r, E: Iterator<Item = Entry>> HistoryExamples<'r, E> {
     }
 
     fn take(&mut self, offset: Offset, event: &Event) -> Result<(), TrainingError> {
-        if let Fact::Interaction(interaction) = &event.fact
-            && self.schema.weight(&interaction.kind) > 0.0
-        {
-            self.counts.interactions += 1;
-            let drawn = self.sampler.draw(event.id.as_str(), self.negatives, &[&interaction.item]);
-            self.ask(offset, event, interaction, drawn)?;
+        if let Fact::Interaction(interaction) = &event.fact {
+            let asks = self.schema.weight(&interaction.kind) > 0.0;
+            self.counts.interactions += u64::from(asks);
+            if event.time < self.newest {
+                self.counts.late += u64::from(asks);
+            } else if asks {
+                let drawn = self.sampler.draw(event.id.as_str(), self.negatives, &[&interaction.item]);
+                self.ask(offset, event, interaction, drawn)?;
+            }
+            self.newest = self.newest.max(event.time);
         }
         self.sampler.observe(event);
         Ok(())

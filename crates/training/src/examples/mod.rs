@@ -12,6 +12,7 @@ mod join;
 mod logged;
 mod negatives;
 mod open;
+mod replay;
 #[cfg(test)]
 mod tests;
 
@@ -26,6 +27,7 @@ pub use history::{HistoryCounts, HistoryExamples};
 pub use join::{Join, JoinCounts, Joined};
 pub use logged::{ExampleCounts, Examples};
 pub use negatives::{Drawn, NegativeSampler};
+pub use replay::LogReplay;
 
 /// A labelled row.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,14 +1,17 @@
 //! Negatives of history: known at the moment, drawn by their rate, the same every time.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use headwater_base::{Event, Fact, FeatureValue, Fields, ItemId, LoggedFeatures};
+use headwater_features::declared::{Aggregate, AggregateSpec, Conditions, Definition, FeatureSpec, Part};
+use headwater_features::{Plan, ViewsOptions};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::{click, event, interaction, log, schema};
 use crate::TrainingError;
-use crate::examples::{Example, FeatureReplay, HistoryExamples, NegativeSampler, Question};
+use crate::examples::{Example, FeatureReplay, HistoryExamples, LogReplay, NegativeSampler, Question};
 
 fn upsert(time: i64, item: &str, available: Option<bool>) -> Event {
     let item = ItemId::trusted(item);
@@ -115,6 +118,72 @@ fn an_interaction_is_a_positive_beside_negatives_that_are_marked() {
     let told: Vec<_> = rows.iter().map(|row| (row.item.as_str(), row.label, row.sampled.is_some())).collect();
     assert_eq!(told, [("b", 5.0, false), ("a", 0.0, true), ("c", 0.0, true)]);
     assert!(rows.iter().all(|row| row.features == [FeatureValue::Number(3.0)]), "of what lies before it");
+}
+
+#[test]
+fn an_interaction_that_came_late_makes_no_question() {
+    let late = interaction("click", 1, 5, "u1", "b", None);
+    let rows = examples(&[click(0, "u1", "a"), click(2, "u1", "c"), late, click(6, "u1", "c")], 1);
+    let asked: Vec<&str> = rows.iter().map(|row| row.request_id.as_str()).collect();
+    assert!(!asked.contains(&"click-1-5-u1-b"));
+    let last = rows.iter().filter(|row| row.request_id.as_str() == "click-6-6-u1-c");
+    assert_eq!(
+        last.map(|row| row.item.as_str()).collect::<Vec<_>>(),
+        ["c", "a", "b"],
+        "but is known from then on"
+    );
+}
+
+/// How often the item was clicked, ever.
+fn counting() -> ViewsOptions {
+    let definition = Definition::Aggregate(AggregateSpec {
+        entity: vec![Part::Item],
+        aggregate: Aggregate::Count,
+        types: vec!["click".into()],
+        window: None,
+        decay: None,
+        conditions: Conditions::default(),
+    });
+    let spec = FeatureSpec { name: "clicks".into(), version: 1, definition };
+    ViewsOptions { plan: Arc::new(Plan::new(&[spec], &schema()).unwrap()), ..ViewsOptions::default() }
+}
+
+#[test]
+fn a_replay_knows_what_lies_before_the_question_and_nothing_else() {
+    let events: Vec<Event> = (0..30).map(|time| click(time, "u1", &item(time as usize % 3))).collect();
+    let mut replay = LogReplay::new(log(&events), &schema(), &counting());
+    let sampler = NegativeSampler::new(3, 0.0);
+    let mut history = HistoryExamples::new(log(&events), schema(), sampler, 2, &mut replay);
+    let rows: Vec<Example> = history.by_ref().map(Result::unwrap).collect();
+    assert_eq!(rows.len(), 1 + 2 + 3 * 28);
+    for row in &rows {
+        let time = row.time.as_micros() / 1_000_000;
+        let before = (0..time).filter(|at| item(*at as usize % 3) == row.item.as_str()).count();
+        let known = if before > 0 { FeatureValue::Number(before as f32) } else { row.features[0].clone() };
+        assert_eq!(row.features, [known], "{} at {time}", row.item);
+        assert!(before > 0 || row.sampled.is_none(), "only what is chosen can be new");
+    }
+
+    let mut replay = LogReplay::new(log(&events), &schema(), &counting());
+    let mut ask = |position: u64| {
+        let (actor, context) = (super::actor("u1"), Fields::default());
+        let time = super::at(100);
+        let items = [ItemId::trusted("i0")];
+        let position = [position];
+        let question = Question {
+            position: &position,
+            time,
+            actor: &actor,
+            about: None,
+            context: &context,
+            items: &items,
+        };
+        replay.vectors(&question).unwrap().map(|vectors| vectors.rows[0][0].clone())
+    };
+    assert_eq!(ask(7), Some(FeatureValue::Number(3.0)));
+    assert_eq!(ask(6), None, "the past of a question that was overtaken is gone");
+    assert_eq!(ask(1_000), Some(FeatureValue::Number(10.0)));
+    assert_eq!(replay.overtaken(), 1);
 }
 
 proptest! {
