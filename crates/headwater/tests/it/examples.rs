@@ -193,6 +193,64 @@ fn encoded_examples_are_numbers_by_encoders_that_are_saved_beside_them() {
     );
 }
 
+/// [`site`] with a declared feature: how often the item was put into a cart.
+fn counting() -> Site {
+    let site = site();
+    let path = site.path("headwater.toml");
+    let settings = std::fs::read_to_string(&path).unwrap();
+    let declared = "[features.carts]\nentity = \"item\"\naggregate = { count = \"cart\" }\n";
+    std::fs::write(&path, format!("{settings}\n{declared}")).unwrap();
+    site
+}
+
+fn lines(site: &Site, name: &str) -> Vec<Value> {
+    let text = std::fs::read_to_string(site.path(name)).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn a_decision_without_features_has_them_by_replay() {
+    let site = counting();
+    let report = site.json(&["export", "examples", "--replay", "--out", "examples.jsonl"]);
+    assert_eq!((&report["examples"], &report["replayed"]), (&json!(6), &json!(1)));
+    // It saw the views at offset 0, before anything was put into a cart.
+    let replayed: Vec<Value> = lines(&site, "examples.jsonl").split_off(4);
+    assert!(replayed.iter().all(|row| row["request_id"] == "r3"));
+    assert!(replayed.iter().all(|row| row["features"].get("carts@1").is_some()), "{replayed:?}");
+}
+
+#[test]
+fn history_gives_examples_with_drawn_negatives() {
+    let site = counting();
+    let report = site.json(&["export", "examples", "--history", "2", "--out", "examples.jsonl"]);
+    assert_eq!((&report["interactions"], &report["examples"]), (&json!(2), &json!(2)));
+    let rows = lines(&site, "examples.jsonl");
+    let told: Vec<_> =
+        rows.iter().map(|row| (&row["item"], &row["label"], &row["features"]["carts@1"])).collect();
+    // Nothing else is known that could be drawn, and the item itself is new at first.
+    assert_eq!(told[1], (&json!("i2"), &json!(3.0), &json!(1.0)));
+
+    let more = "type,user,item,time\ncart,u2,i1,2025-11-25T00:00:00Z\ncart,u2,i2,2025-11-26T00:00:00Z\n";
+    site.write("more.csv", more);
+    site.json(&["import", "more.csv"]);
+    site.json(&["export", "examples", "--history", "2", "--out", "examples.jsonl"]);
+    let last = lines(&site, "examples.jsonl").split_off(4);
+    let told: Vec<_> =
+        last.iter().map(|row| (&row["item"], &row["sampled"], &row["features"]["carts@1"])).collect();
+    assert_eq!(told, [(&json!("i2"), &json!(null), &json!(2.0)), (&json!("i1"), &json!(1.0), &json!(1.0))]);
+    let error =
+        site.fails(&["export", "examples", "--history", "2", "--popularity=-1", "--out", "x.jsonl"], 2);
+    assert_eq!(error["code"], "usage");
+}
+
+#[test]
+fn without_declared_features_there_is_nothing_to_replay() {
+    let site = Site::new();
+    site.write("headwater.toml", "[interactions.cart]\n");
+    let error = site.fails(&["export", "examples", "--history", "2", "--out", "examples.jsonl"], 1);
+    assert_eq!(error["code"], "no_features");
+}
+
 #[test]
 fn an_output_of_another_kind_is_refused() {
     let site = Site::of("shop");

@@ -24,7 +24,7 @@ impl Encoding {
     /// Those of the examples, and of features that do not encode.
     pub fn fit<E: Into<ExportError>>(
         raw: FeatureColumns,
-        examples: &mut dyn Iterator<Item = Result<Example, E>>,
+        examples: &mut (dyn Iterator<Item = Result<Example, E>> + '_),
     ) -> Result<Self, ExportError> {
         let spec = |(name, kind): &(String, FeatureType)| EncodingSpec {
             name: name.as_str().into(),

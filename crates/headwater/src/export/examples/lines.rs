@@ -14,7 +14,7 @@ use crate::export::{ExportError, output};
 /// # Errors
 /// Those of the examples, and the output's.
 pub fn jsonl<E: Into<ExportError>>(
-    examples: &mut dyn Iterator<Item = Result<Example, E>>,
+    examples: &mut (dyn Iterator<Item = Result<Example, E>> + '_),
     columns: &FeatureColumns,
     out: &mut dyn Write,
 ) -> Result<(), ExportError> {

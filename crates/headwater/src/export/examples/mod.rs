@@ -77,6 +77,12 @@ impl FeatureColumns {
         Ok(found)
     }
 
+    /// Adds the features of a schema whose names and forms are known without looking.
+    pub fn declare<'a>(&mut self, schema: u64, columns: impl Iterator<Item = (&'a str, FeatureType)>) {
+        let places = columns.map(|(name, form)| self.column(name.to_owned(), Some(form))).collect();
+        self.schemas.insert(schema, Logged { places });
+    }
+
     /// The place of the column called `name`, which holds values of this form among others.
     fn column(&mut self, name: String, form: Option<FeatureType>) -> usize {
         if let Some(place) = self.columns.iter().position(|(known, _)| *known == name) {
@@ -129,7 +135,7 @@ fn both(a: Option<FeatureType>, b: Option<FeatureType>) -> Option<FeatureType> {
 /// # Errors
 /// Those of the examples, and the output's.
 pub fn parquet<W: Write + Send, E: Into<ExportError>>(
-    examples: &mut dyn Iterator<Item = Result<Example, E>>,
+    examples: &mut (dyn Iterator<Item = Result<Example, E>> + '_),
     columns: &FeatureColumns,
     schema: &Schema,
     out: W,
