@@ -132,5 +132,6 @@ impl FeatureReplay for NoReplay {
 
 /// The objective: what the outcomes weigh together.
 pub fn label(schema: &Schema, outcomes: &[Outcome]) -> f32 {
-    outcomes.iter().map(|outcome| schema.weight(&outcome.kind)).sum()
+    // Not `sum`, whose nothing is -0.
+    outcomes.iter().fold(0.0, |label, outcome| label + schema.weight(&outcome.kind))
 }

@@ -32,6 +32,7 @@ fn what_was_shown_and_not_acted_on_is_a_negative() {
     let labels: Vec<(&str, u32, f32)> =
         rows.iter().map(|row| (row.item.as_str(), row.place, row.label)).collect();
     assert_eq!(labels, [("a", 0, 0.0), ("b", 1, 6.0), ("c", 2, 0.0)]);
+    assert!(rows.iter().all(|row| row.label.is_sign_positive()), "-0 would be a second label of negatives");
     assert_eq!(rows[0].outcomes.len(), 1, "a view weighs nothing and is still told");
     let b = &rows[1];
     assert_eq!((b.request_id.as_str(), b.surface.as_str(), b.time), ("r1", "home", at(10)));
