@@ -4,7 +4,7 @@
 //! alias: its history goes to the user, and so does whatever it does later. Deleting a user drops everything; aliases of
 //! the deleted user lapse, and a later event, of the user or of such a session, starts anew.
 //!
-//! Beside the history lies the [`Row`] of the declared features of that user; an anonymous session has one as well, which
+//! Beside the history lies the row of the declared features of that user; an anonymous session has one as well, which
 //! goes to the user with its history.
 
 mod history;
