@@ -3,6 +3,7 @@
 //! [`run`] takes the command line and decides the exit code. Only this crate reads settings, the environment and the
 //! clock of the machine.
 
+pub mod archiving;
 pub mod bench;
 pub mod cli;
 pub mod clock;

@@ -3,6 +3,7 @@
 //! [`Store`] is the log with its views: what `import` needs. [`Platform`] is everything: the store, the decision stream,
 //! the registry, the engine with the champions loaded, and the server's [`App`]. Both hold the folder's writer lock.
 
+mod archiving;
 mod housekeeping;
 mod models;
 
@@ -11,6 +12,7 @@ use std::sync::Arc;
 
 use headwater_base::{Clock, ErrorKind, Invalid, Schema};
 use headwater_features::{FeaturesError, Follower, FollowerOptions, Plan, Restored, Views, ViewsOptions};
+use headwater_log::archive::{Archive, ArchiveError};
 use headwater_log::request_id::RequestIds;
 use headwater_log::{DecisionLog, EmbeddedLog, EventLog, LogError, Recovery};
 use headwater_pipeline::{
@@ -22,6 +24,7 @@ use thiserror::Error;
 
 use crate::declared;
 use crate::settings::Settings;
+use archiving::{Archiving, Archivist};
 use housekeeping::{Chores, Housekeeping};
 
 /// Why a data folder cannot be opened or closed.
@@ -44,6 +47,9 @@ pub enum PlatformError {
     /// The registry.
     #[error(transparent)]
     Registry(#[from] RegistryError),
+    /// The archive.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
     /// A surface cannot be assembled.
     #[error(transparent)]
     Surface(#[from] Invalid),
@@ -60,6 +66,7 @@ impl PlatformError {
             Self::Log(error) => error.kind(),
             Self::Views(error) => error.kind(),
             Self::Registry(error) => error.kind(),
+            Self::Archive(error) => error.kind(),
             Self::Thread(_) => ErrorKind::Report,
         }
     }
@@ -110,6 +117,8 @@ pub struct Store {
     pub registry: Arc<Registry>,
     /// The declared domain.
     pub schema: Arc<Schema>,
+    /// The archive of the folder, where there is one.
+    pub archive: Option<Arc<Archive>>,
     /// What opening found.
     pub opened: Opened,
 }
@@ -126,6 +135,7 @@ impl Store {
         let schema = Arc::new(settings.schema());
         let (log, recovery) = EmbeddedLog::open(&layout.events, settings.log_options(), Arc::clone(clock))?;
         let log = Arc::new(log);
+        let archive = crate::archiving::open(settings, data_dir)?;
         let registry = Arc::new(Registry::open(data_dir, Arc::clone(clock))?);
         let options = ViewsOptions { plan: plan(&registry, settings, &schema)?, ..settings.views_options() };
         let (views, restored) = Views::open(&layout.views, Arc::clone(&schema), options)?;
@@ -143,7 +153,7 @@ impl Store {
             },
         )?;
         let opened = Opened { recovery, restored, replayed };
-        Ok(Self { log, views, follower: Arc::new(follower), registry, schema, opened })
+        Ok(Self { log, views, follower: Arc::new(follower), registry, schema, archive, opened })
     }
 
     /// Waits until the views have folded everything that is in the log now. Not from async code.
@@ -199,6 +209,7 @@ pub struct Platform {
     pub app: Arc<App>,
     refresher: RefresherHandle,
     housekeeping: Housekeeping,
+    archiving: Option<Archiving>,
 }
 
 impl Platform {
@@ -255,7 +266,19 @@ impl Platform {
         let refresher = Refresher::new(Arc::clone(&engine), log, Arc::clone(&store.schema))
             .start()
             .map_err(PlatformError::Thread)?;
+        let archive = store.archive.as_ref().filter(|_| settings.archive.enabled);
+        let archiving = archive.map(|archive| {
+            let archivist = Archivist {
+                archive: Arc::clone(archive),
+                keep: settings.archive.retention,
+                log: Arc::clone(&store.log),
+                decisions: Arc::clone(&decisions),
+                clock: Arc::clone(clock),
+            };
+            archivist.start().map_err(PlatformError::Thread)
+        });
         let chores = Chores {
+            archive: archive.map(Arc::clone),
             settings: settings.clone(),
             log: Arc::clone(&store.log),
             decisions: Arc::clone(&decisions),
@@ -265,7 +288,8 @@ impl Platform {
             generation,
         };
         let housekeeping = chores.start().map_err(PlatformError::Thread)?;
-        Ok(Self { store, decisions, registry, engine, app, refresher, housekeeping })
+        let archiving = archiving.transpose()?;
+        Ok(Self { store, decisions, registry, engine, app, refresher, housekeeping, archiving })
     }
 
     /// Stops every thread, writes a checkpoint, closes the streams.
@@ -274,6 +298,9 @@ impl Platform {
     /// Folding or the checkpoint failed; everything is closed all the same.
     pub fn shutdown(self) -> Result<(), PlatformError> {
         self.housekeeping.stop();
+        if let Some(archiving) = self.archiving {
+            archiving.stop();
+        }
         drop(self.refresher);
         let closed = self.store.close();
         self.decisions.close();

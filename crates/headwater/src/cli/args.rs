@@ -57,6 +57,8 @@ pub enum Command {
     Import(super::import::ImportArgs),
     /// Write events of the log, or training examples, as JSON lines or Parquet.
     Export(super::export::ExportArgs),
+    /// Keep the log as Parquet, partitioned by day.
+    Archive(super::archive::ArchiveArgs),
     /// Train a model on the whole log, and register it.
     Train(super::train::TrainArgs),
     /// Say how good a model is on a data set.

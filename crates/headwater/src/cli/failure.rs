@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use headwater_base::ErrorKind;
 use headwater_features::FeaturesError;
 use headwater_log::LogError;
+use headwater_log::archive::ArchiveError;
 use headwater_registry::RegistryError;
 use headwater_training::TrainingError;
 use miette::{Report, miette};
@@ -82,11 +83,30 @@ impl From<LogError> for Failure {
     }
 }
 
+impl From<ArchiveError> for Failure {
+    fn from(error: ArchiveError) -> Self {
+        let help = match &error {
+            ArchiveError::Log(error) => return error.clone().into(),
+            ArchiveError::Busy { .. } => {
+                "a server or another command is archiving: run this again when it is done"
+            }
+            ArchiveError::Ahead { .. } => {
+                "name the folder that belongs to this log in `archive.folder`, or an empty one"
+            }
+            ArchiveError::Damaged { .. } => "restore the file from a backup; others can still be read",
+            ArchiveError::NewerFormat { .. } => "use the newer version of Headwater that wrote it",
+            other => advice(other.kind()),
+        };
+        failed("archive", error, help)
+    }
+}
+
 impl From<PlatformError> for Failure {
     fn from(error: PlatformError) -> Self {
         match error {
             PlatformError::Log(error) | PlatformError::Views(FeaturesError::Log(error)) => error.into(),
             PlatformError::Registry(error) => error.into(),
+            PlatformError::Archive(error) => error.into(),
             PlatformError::Folder { .. } => {
                 failed("data_dir", error, "choose a folder that this user may write to, with --data-dir DIR")
             }
@@ -114,6 +134,7 @@ impl From<ExportError> for Failure {
         match error {
             ExportError::Log(error) => error.into(),
             ExportError::Examples(error) => error.into(),
+            ExportError::Archive(error) => error.into(),
             other => failed("export", &other, advice(other.kind())),
         }
     }
@@ -130,6 +151,12 @@ impl From<TrainingError> for Failure {
 }
 
 impl Failure {
+    /// A signal stopped the command; what it did until then stays.
+    pub fn interrupted(message: &str) -> Self {
+        let report = miette!(code = "interrupted", help = "run the same command to go on", "{message}");
+        Self { exit: INTERRUPTED, report }
+    }
+
     /// Prints the report on standard error, and with `json` a document on standard output; gives the exit code.
     pub fn report(self, json: bool) -> ExitCode {
         // Where the streams are closed there is nobody to tell; the exit code still says it.

@@ -1,5 +1,6 @@
 //! The command line: what was typed ([`args`]) becomes a [`Context`], a command runs, the exit code says how it went.
 
+pub mod archive;
 pub mod args;
 pub mod bench;
 pub mod check;
@@ -66,6 +67,7 @@ fn dispatch(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Serve(args) => serve::run(context, &args),
         Command::Import(args) => import::run(context, &args),
         Command::Export(args) => export::run(context, &args),
+        Command::Archive(args) => archive::run(context, &args),
         Command::Train(args) => train::run(context, &args),
         Command::Evaluate(args) => evaluate::run(context, &args),
         Command::Models(args) => models::run(context, &args),

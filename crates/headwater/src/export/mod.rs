@@ -1,5 +1,5 @@
-//! Taking data out: events of the log, or training examples, as JSON lines or as a Parquet table. Reads beside a running
-//! server.
+//! Taking data out: events of the log or of its archive, or training examples, as JSON lines or as a Parquet table. Reads
+//! beside a running server.
 
 mod columns;
 pub mod examples;
@@ -11,7 +11,8 @@ use std::path::PathBuf;
 
 use headwater_base::{ErrorKind, Event, Schema, Timestamp};
 use headwater_features::encode::EncodeError;
-use headwater_log::{LogError, LogReader};
+use headwater_log::archive::ArchiveError;
+use headwater_log::{LogError, Offset};
 use headwater_training::TrainingError;
 use serde::Serialize;
 use thiserror::Error;
@@ -32,6 +33,9 @@ pub enum ExportError {
     /// Features cannot be encoded.
     #[error(transparent)]
     Encode(#[from] EncodeError),
+    /// The archive cannot be read.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
     /// The output cannot be written.
     #[error("cannot write {}: {source}", path.display())]
     Write {
@@ -52,6 +56,7 @@ impl ExportError {
             Self::Log(error) => error.kind(),
             Self::Examples(error) => error.kind(),
             Self::Encode(error) => error.kind(),
+            Self::Archive(error) => error.kind(),
             Self::Write { .. } | Self::Parquet(_) => ErrorKind::Report,
         }
     }
@@ -90,15 +95,18 @@ pub struct Exported {
 /// Writes the selected events as JSON lines.
 ///
 /// # Errors
-/// The log's, the output's.
-pub fn jsonl(
-    reader: &LogReader,
+/// Those of `events`, the output's.
+pub fn jsonl<E>(
+    events: impl Iterator<Item = Result<(Offset, Event), E>>,
     selection: &Selection,
     out: &mut dyn Write,
-) -> Result<Exported, ExportError> {
+) -> Result<Exported, ExportError>
+where
+    ExportError: From<E>,
+{
     let mut exported = Exported::default();
     let mut text = String::new();
-    for entry in reader.events_from(reader.start()) {
+    for entry in events {
         let (_, event) = entry?;
         if !selection.takes(&event) {
             exported.unselected += 1;
@@ -119,16 +127,19 @@ pub fn jsonl(
 /// Writes the selected interactions as a Parquet table.
 ///
 /// # Errors
-/// The log's, the output's.
-pub fn table<W: Write + Send>(
-    reader: &LogReader,
+/// Those of `events`, the output's.
+pub fn table<W: Write + Send, E>(
+    events: impl Iterator<Item = Result<(Offset, Event), E>>,
     selection: &Selection,
     schema: &Schema,
     out: W,
-) -> Result<Exported, ExportError> {
+) -> Result<Exported, ExportError>
+where
+    ExportError: From<E>,
+{
     let mut exported = Exported::default();
     let mut table = ParquetExport::new(out, schema)?;
-    for entry in reader.events_from(reader.start()) {
+    for entry in events {
         let (_, event) = entry?;
         if selection.takes(&event) {
             table.add(&event)?;

@@ -6,7 +6,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use headwater_base::{Clock, Timestamp};
-use headwater_log::{DecisionLog, EmbeddedLog, EventLog, LogError, Truncated};
+use headwater_log::archive::{Archive, Stream};
+use headwater_log::{DecisionLog, EmbeddedLog, EventLog, LogError, Offset, Partition, Position, Truncated};
 use headwater_pipeline::{Engine, Snapshot};
 use headwater_registry::Registry;
 
@@ -26,6 +27,8 @@ pub(super) struct Chores {
     pub(super) registry: Arc<Registry>,
     pub(super) engine: Arc<Engine>,
     pub(super) clock: Arc<dyn Clock>,
+    /// What the log is archived to, where it is: nothing is deleted that is not in there.
+    pub(super) archive: Option<Arc<Archive>>,
     /// The registry's generation that was loaded at the start.
     pub(super) generation: u64,
 }
@@ -93,12 +96,30 @@ impl Chores {
     }
 
     fn truncate(&self, now: Timestamp) {
-        if let Keep::For(period) = self.settings.log.retention {
-            report("events", self.log.truncate(now.minus(period.0)));
+        if let Keep::For(period) = self.settings.log.retention
+            && let Some(limit) = self.deletable(Stream::Events)
+        {
+            let limit = Position(vec![limit]);
+            report("events", self.log.truncate_below(now.minus(period.0), &limit));
         }
-        if let Keep::For(period) = self.settings.decisions.retention {
-            report("decisions", self.decisions.truncate(now.minus(period.0)));
+        if let Keep::For(period) = self.settings.decisions.retention
+            && let Some(limit) = self.deletable(Stream::Decisions)
+        {
+            report("decisions", self.decisions.truncate_below(now.minus(period.0), limit));
         }
+    }
+
+    /// The offset below which a stream may be deleted by age; `None` where it cannot be told.
+    fn deletable(&self, stream: Stream) -> Option<Offset> {
+        let Some(archive) = &self.archive else {
+            return Some(Offset::MAX);
+        };
+        let position = archive.position(stream, Partition(0));
+        position
+            .inspect_err(
+                |error| tracing::error!(%stream, %error, "the archive cannot be read; nothing is deleted"),
+            )
+            .ok()
     }
 }
 

@@ -5,6 +5,7 @@
 //! result only; what the crates below need is mapped in `platform`.
 
 pub mod aggregate;
+pub mod archive;
 pub mod domain;
 pub mod features;
 pub mod load;
@@ -26,6 +27,7 @@ use schemars::generate::SchemaSettings;
 use serde::{Deserialize, Serialize};
 
 pub use aggregate::AggregateSettings;
+pub use archive::ArchiveSettings;
 pub use domain::{ContextSettings, DomainSettings, InteractionSettings, ItemSettings, UserSettings};
 pub use features::FeatureSettings;
 pub use load::{Loaded, Origin, find, load};
@@ -60,6 +62,8 @@ pub struct Settings {
     pub log: LogSettings,
     /// The stream of decisions: what was recommended to whom.
     pub decisions: DecisionSettings,
+    /// Both as Parquet, partitioned by day.
+    pub archive: ArchiveSettings,
     /// The state folded from the log.
     pub views: ViewSettings,
     /// The HTTP server.
@@ -81,6 +85,7 @@ impl Default for Settings {
             training: TrainingSettings::default(),
             log: LogSettings::default(),
             decisions: DecisionSettings::default(),
+            archive: ArchiveSettings::default(),
             views: ViewSettings::default(),
             server: ServerSettings::default(),
             limits: LimitSettings::default(),
@@ -107,6 +112,7 @@ impl Settings {
         found.extend(features::contradictions(self));
         found.extend(surface::contradictions(self));
         found.extend(runtime::contradictions(self));
+        found.extend(archive::contradictions(self));
         found.extend(training::contradictions(self));
         found
     }

@@ -1,6 +1,7 @@
 //! The whole system from outside: the real binary, real sockets, real files.
 #![allow(clippy::unwrap_used, reason = "a helper of a test fails the test by panicking")]
 
+mod archive;
 mod bench;
 mod commands;
 mod crash;

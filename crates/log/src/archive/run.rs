@@ -60,7 +60,8 @@ pub struct Archived {
 
 impl Archive {
     /// Archives what `source` holds of a partition beyond what was archived. `progress` is told after each batch how
-    /// many records were read and how many there are.
+    /// many records were read and how many there are; what it answers says whether to go on. Where it is not, the file
+    /// that was being filled is not written.
     ///
     /// What was written stays when an error ends it early, and the next run goes on from there.
     ///
@@ -72,7 +73,7 @@ impl Archive {
         partition: Partition,
         source: &dyn Source,
         until: Until,
-        progress: &mut dyn FnMut(u64, u64),
+        progress: &mut dyn FnMut(u64, u64) -> bool,
     ) -> Result<Archived, ArchiveError> {
         let _change = self.change()?;
         let position = self.position(stream, partition)?;
@@ -103,7 +104,9 @@ impl Archive {
                 run.take(offset, event)?;
             }
             next = batch.next();
-            progress(next - from, end - from);
+            if !progress(next - from, end - from) {
+                return Ok(run.done);
+            }
         }
         run.end(until)?;
         Ok(run.done)

@@ -1,4 +1,5 @@
-//! `headwater export`: events of the log as JSON lines or Parquet; `headwater export examples`: the training table.
+//! `headwater export`: events of the log, or of its archive, as JSON lines or Parquet; `headwater export examples`: the
+//! training table.
 
 pub mod examples;
 
@@ -7,15 +8,17 @@ use std::io::{BufWriter, IsTerminal as _, Write};
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
-use headwater_base::Timestamp;
-use headwater_log::LogReader;
+use headwater_base::{Event, Timestamp};
+use headwater_log::archive::Stream;
+use headwater_log::{LogReader, Offset, Partition};
 use miette::{IntoDiagnostic as _, WrapErr as _};
 use serde::Serialize;
 
 use self::examples::ExamplesArgs;
 use super::context::Context;
-use super::failure::{Failure, usage};
-use crate::export::{self, Exported, Selection};
+use super::failure::{Failure, failed, usage};
+use crate::archiving;
+use crate::export::{self, ExportError, Exported, Selection};
 use crate::output::thousands;
 use crate::platform::Layout;
 
@@ -37,6 +40,9 @@ pub struct ExportArgs {
     /// Only these: interaction types, item, user, item_delete, user_delete, merge; several with commas.
     #[arg(long, value_name = "TYPES", value_delimiter = ',')]
     types: Vec<String>,
+    /// Take the events from the archive, which may reach further back than the log.
+    #[arg(long)]
+    from_archive: bool,
     /// Where to write [default: standard output, for JSON lines].
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -67,7 +73,33 @@ pub(super) fn run(context: &Context, args: &ExportArgs) -> Result<(), Failure> {
     }
     let selection =
         Selection { since: args.since, until: args.until, types: args.types.iter().cloned().collect() };
-    let reader = LogReader::open(&Layout::of(&context.data_dir).events)?;
+    if args.from_archive {
+        let settings = context.settings()?.settings;
+        let Some(archive) = archiving::open(&settings, &context.data_dir)? else {
+            let folder = settings.archive_folder(&context.data_dir);
+            return Err(failed(
+                "archive",
+                format!("there is no archive in {}", folder.display()),
+                "make one with `headwater archive --now`, or name its folder in `archive.folder`",
+            ));
+        };
+        write(context, args, &selection, || Ok(archive.read(Stream::Events, Partition(0), 0)?))
+    } else {
+        let reader = LogReader::open(&Layout::of(&context.data_dir).events)?;
+        write(context, args, &selection, || Ok(reader.events_from(reader.start())))
+    }
+}
+
+fn write<I, E>(
+    context: &Context,
+    args: &ExportArgs,
+    selection: &Selection,
+    events: impl FnOnce() -> Result<I, Failure>,
+) -> Result<(), Failure>
+where
+    I: Iterator<Item = Result<(Offset, Event), E>>,
+    ExportError: From<E>,
+{
     let exported = match (&args.output, args.format) {
         (None, Format::Parquet) => {
             return Err(usage("Parquet needs a file", "name one with `--output FILE`"));
@@ -80,7 +112,7 @@ pub(super) fn run(context: &Context, args: &ExportArgs) -> Result<(), Failure> {
         }
         (None, Format::Jsonl) => {
             let mut out = BufWriter::with_capacity(1 << 16, std::io::stdout().lock());
-            match export::jsonl(&reader, &selection, &mut out) {
+            match export::jsonl(events()?, selection, &mut out) {
                 // The reader has seen enough: `headwater export | head`.
                 Err(export::ExportError::Write { source, .. })
                     if source.kind() == std::io::ErrorKind::BrokenPipe =>
@@ -97,7 +129,7 @@ pub(super) fn run(context: &Context, args: &ExportArgs) -> Result<(), Failure> {
             match format {
                 Format::Jsonl => {
                     let mut out = BufWriter::with_capacity(1 << 20, file);
-                    let exported = export::jsonl(&reader, &selection, &mut out)?;
+                    let exported = export::jsonl(events()?, selection, &mut out)?;
                     out.flush()
                         .into_diagnostic()
                         .wrap_err_with(|| format!("cannot write {}", path.display()))?;
@@ -105,7 +137,7 @@ pub(super) fn run(context: &Context, args: &ExportArgs) -> Result<(), Failure> {
                 }
                 Format::Parquet => {
                     let schema = context.settings()?.settings.schema();
-                    export::table(&reader, &selection, &schema, file)?
+                    export::table(events()?, selection, &schema, file)?
                 }
             }
         }

@@ -64,7 +64,7 @@ pub(super) fn in_memory(rows: usize, group_rows: usize) -> Archive {
 
 /// Archives everything there is.
 pub(super) fn all(archive: &Archive, stream: Stream, source: &dyn Source) -> super::Archived {
-    archive.archive(stream, P, source, Until::Now, &mut |_, _| {}).unwrap()
+    archive.archive(stream, P, source, Until::Now, &mut |_, _| true).unwrap()
 }
 
 pub(super) fn read(archive: &Archive, stream: Stream, from: Offset) -> Vec<(Offset, Event)> {

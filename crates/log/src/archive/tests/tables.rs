@@ -91,7 +91,7 @@ fn what_has_no_place_in_a_table_is_refused_by_offset() {
     let folder = tempfile::tempdir().unwrap();
     let archive = open(folder.path(), 10);
     let source = Records::new(crate::tests::events("e", 1));
-    let refused = archive.archive(Stream::Decisions, super::P, &source, super::Until::Now, &mut |_, _| {});
+    let refused = archive.archive(Stream::Decisions, super::P, &source, super::Until::Now, &mut |_, _| true);
     assert!(matches!(refused, Err(ArchiveError::Misplaced { offset: 0, stream: Stream::Decisions, .. })));
     assert_eq!(super::names(folder.path()), Vec::<String>::new());
 }

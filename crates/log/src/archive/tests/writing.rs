@@ -17,7 +17,7 @@ fn hourly(count: u32) -> Records {
 }
 
 fn closed(archive: &Archive, source: &Records, now: &str) -> (usize, u64) {
-    let done = archive.archive(Stream::Events, P, source, Until::Closed(at(now)), &mut |_, _| {}).unwrap();
+    let done = archive.archive(Stream::Events, P, source, Until::Closed(at(now)), &mut |_, _| true).unwrap();
     (done.files, done.position)
 }
 
@@ -105,6 +105,19 @@ fn a_run_that_was_stopped_goes_on_without_a_trace() {
 }
 
 #[test]
+fn a_run_that_is_told_to_stop_keeps_the_files_it_wrote() {
+    let folder = tempfile::tempdir().unwrap();
+    let archive = open(folder.path(), 3000);
+    let source =
+        Records::new((0..10_000).map(|n| event(&format!("e{n}"), at("2026-11-23T12:00:00Z"))).collect());
+    let stopped =
+        archive.archive(Stream::Events, P, &source, Until::Now, &mut |read, _| read < 8000).unwrap();
+    assert_eq!((stopped.files, stopped.position), (2, 6000));
+    assert_eq!(all(&archive, Stream::Events, &source).records, 4000);
+    assert!(read(&archive, Stream::Events, 0) == source.with_offsets());
+}
+
+#[test]
 fn what_the_log_had_deleted_is_counted() {
     let folder = tempfile::tempdir().unwrap();
     let archive = open(folder.path(), 1000);
@@ -123,7 +136,7 @@ fn another_log_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let archive = open(folder.path(), 1000);
     all(&archive, Stream::Events, &hourly(5));
-    let refused = archive.archive(Stream::Events, P, &hourly(4), Until::Now, &mut |_, _| {});
+    let refused = archive.archive(Stream::Events, P, &hourly(4), Until::Now, &mut |_, _| true);
     assert!(matches!(refused, Err(ArchiveError::Ahead { archived: 5, end: 4, .. })), "{refused:?}");
 }
 
@@ -132,7 +145,7 @@ fn a_second_process_is_refused_and_a_second_thread_waits() {
     let folder = tempfile::tempdir().unwrap();
     let archive = open(folder.path(), 3);
     let lock = crate::lock::take(folder.path()).unwrap();
-    let refused = archive.archive(Stream::Events, P, &hourly(5), Until::Now, &mut |_, _| {});
+    let refused = archive.archive(Stream::Events, P, &hourly(5), Until::Now, &mut |_, _| true);
     assert!(matches!(refused, Err(ArchiveError::Busy { .. })), "{refused:?}");
     assert!(matches!(archive.erase(&Erasure::default(), &|| true), Err(ArchiveError::Busy { .. })));
     drop(lock);
