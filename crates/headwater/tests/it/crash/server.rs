@@ -7,8 +7,10 @@ use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 
+use headwater::clock::SystemClock;
 use headwater_base::Schema;
 use headwater_features::ViewsOptions;
+use headwater_registry::Registry;
 
 use crate::support;
 
@@ -49,7 +51,12 @@ impl Site {
     pub(super) fn views(&self) -> (Arc<Schema>, ViewsOptions) {
         let settings = headwater::settings::load(&self.inner.path("headwater.toml"), &[]);
         let settings = settings.expect("the settings").settings;
-        (Arc::new(settings.schema()), settings.views_options())
+        let schema = Arc::new(settings.schema());
+        // The definitions that the server wrote down, so that its checkpoints are read and its features are replayed.
+        let registry = Registry::open(&self.data, Arc::new(SystemClock)).expect("the control database");
+        let plan = headwater::platform::plan(&registry, &settings, &schema).expect("the template's features");
+        assert!(!plan.is_empty(), "the template declares no features");
+        (schema, ViewsOptions { plan, ..settings.views_options() })
     }
 
     /// Starts a server, which may not be listening yet.
