@@ -73,17 +73,17 @@ fn decision(ids: &RequestIds, user: &str, session: &str, position: Offset) -> Ev
 }
 
 /// Several segments in which one in five events is of the one who leaves, in each of the ways.
-fn history() -> Vec<Event> {
-    let mut events: Vec<Event> = (0..240)
+fn history(count: usize) -> Vec<Event> {
+    let mut events: Vec<Event> = (0..count)
         .map(|at| match at % 10 {
             3 => click(format!("{GONE}-{at}"), GONE, ""),
-            7 if at < 80 => click(format!("{THEIRS}-{at}"), "", THEIRS),
+            7 if at < 40 => click(format!("{THEIRS}-{at}"), "", THEIRS),
             7 => click(format!("{GONE}-{at}"), GONE, THEIRS),
             _ => click(format!("e{at}"), &format!("user-{}", at % 4), &format!("session-{}", at % 3)),
         })
         .collect();
     let merge = Fact::Merge { session: SessionId::trusted(THEIRS), user: UserId::trusted(GONE) };
-    events.insert(82, of(format!("merge of {GONE}"), merge));
+    events.insert(42, of(format!("merge of {GONE}"), merge));
     let fields = Fields::new([("country".into(), headwater_base::Value::Categorical("nl".into()))]);
     let (user, removed) = (UserId::trusted(GONE), Vec::new());
     events.insert(10, of("upsert".into(), Fact::UserUpsert { user, fields, removed, patch: false }));
@@ -105,13 +105,13 @@ impl Logs {
     }
 
     /// With [`history`] and decisions for the same people.
-    fn filled(folder: &Path) -> Self {
+    fn filled(folder: &Path, count: usize) -> Self {
         let logs = Self::open(folder, Arc::new(SystemDisk)).unwrap();
-        for events in history().chunks(16) {
+        for events in history(count).chunks(16) {
             logs.events.append(events.to_vec()).wait().unwrap();
         }
         let ids = RequestIds::new(1);
-        for at in 0..240 {
+        for at in 0..count as u64 {
             let (user, session) = [(GONE, ""), ("", THEIRS), ("user-1", "session-1")][at as usize % 3];
             logs.decisions.append(&decision(&ids, user, session, at)).unwrap();
         }
@@ -177,7 +177,7 @@ fn holding(folder: &Path, text: &str) -> Vec<String> {
 #[test]
 fn everything_of_theirs_goes_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
-    let logs = Logs::filled(folder.path());
+    let logs = Logs::filled(folder.path(), 240);
     let (events, decisions) = logs.all();
     assert!(logs.events.segments.sealed().len() > 2 && logs.decisions.segments().sealed().len() > 2);
     let erasure = logs.survey();
@@ -198,7 +198,7 @@ fn everything_of_theirs_goes_and_nothing_else() {
     let (log, recovery) = open(&folder.path().join("events"), small());
     assert_eq!(recovery.rebuilt, 0, "{recovery}");
     assert_eq!(all(&log), events_after);
-    let outcomes = log.append(history()).wait().unwrap().outcomes;
+    let outcomes = log.append(history(240)).wait().unwrap().outcomes;
     assert!(outcomes.iter().all(|outcome| *outcome == Outcome::Duplicate));
     log.append(vec![click("back".into(), GONE, "")]).wait().unwrap();
     assert_eq!(log.read(Partition(0), events.len() as u64, 9).unwrap().events.len(), 1);
@@ -207,7 +207,7 @@ fn everything_of_theirs_goes_and_nothing_else() {
 #[test]
 fn a_user_who_comes_back_is_a_new_one() {
     let folder = tempfile::tempdir().unwrap();
-    let logs = Logs::filled(folder.path());
+    let logs = Logs::filled(folder.path(), 240);
     let end = logs.events.end().0[0];
     let back = vec![click("b1".into(), GONE, THEIRS), click("b2".into(), "", THEIRS)];
     logs.events.append(back.clone()).wait().unwrap();
@@ -230,7 +230,7 @@ fn a_user_who_comes_back_is_a_new_one() {
 #[test]
 fn readers_go_on_while_segments_are_replaced() {
     let folder = tempfile::tempdir().unwrap();
-    let logs = Logs::filled(folder.path());
+    let logs = Logs::filled(folder.path(), 240);
     let count = logs.events.end().0[0] as usize;
     let other = LogReader::open(&folder.path().join("events")).unwrap();
     let mut stream = other.events_from(0);
@@ -296,7 +296,7 @@ impl Disk for Crashing {
 #[test]
 fn a_crash_at_any_step_loses_nothing_and_the_erasure_is_finished_later() {
     let made = tempfile::tempdir().unwrap();
-    let logs = Logs::filled(made.path());
+    let logs = Logs::filled(made.path(), 90);
     let (events, decisions) = logs.all();
     let erasure = logs.survey();
     drop(logs);
@@ -340,7 +340,7 @@ fn copy(from: &Path, to: &Path) {
 #[test]
 fn an_interrupted_erasure_goes_on_where_it_was() {
     let folder = tempfile::tempdir().unwrap();
-    let logs = Logs::filled(folder.path());
+    let logs = Logs::filled(folder.path(), 240);
     let erasure = logs.survey();
     let left = AtomicUsize::new(3);
     let go = || left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
@@ -353,7 +353,7 @@ fn an_interrupted_erasure_goes_on_where_it_was() {
 #[test]
 fn retention_goes_on_beside_an_erasure() {
     let folder = tempfile::tempdir().unwrap();
-    let logs = Logs::filled(folder.path());
+    let logs = Logs::filled(folder.path(), 240);
     let erasure = logs.survey();
     logs.events.rotate().unwrap();
     logs.events.truncate(NOW.plus(Duration::from_secs(1))).unwrap();
