@@ -164,6 +164,13 @@ impl Profiles {
         self.users[shard(id.as_str())].remove(id.as_str());
     }
 
+    /// Drops a session, unless it is another user's alias by now.
+    pub(crate) fn forget_session(&mut self, id: &SessionId) {
+        if !matches!(self.session(id), Some(Session::Of { .. })) {
+            self.sessions[shard(id.as_str())].remove(id.as_str());
+        }
+    }
+
     /// Makes a session an alias of a user, who takes over its history and, laid out by `layout`, its tiles.
     pub(crate) fn merge(
         &mut self,

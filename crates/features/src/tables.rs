@@ -141,6 +141,11 @@ impl Tables {
         self.sessions.retain(|row| now.saturating_sub(row.stamp) <= idle_sessions);
     }
 
+    /// Drops the row of a session.
+    pub(crate) fn forget_session(&mut self, id: &SessionId) {
+        self.sessions.remove(id.as_str());
+    }
+
     /// The row of a session.
     pub(crate) fn session(&self, id: &SessionId) -> Option<&Row> {
         self.sessions.get(id.as_str())

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::sync::Arc;
 
 use compact_str::CompactString;
-use headwater_base::{Actor, Event, Schema};
+use headwater_base::{Actor, Event, Schema, SessionId};
 use headwater_log::{Batch, Offset, Partition, Position};
 use headwater_models::streaming::{Pairs, Visit};
 use headwater_models::{Query, Retrieve, Scored};
@@ -152,6 +152,17 @@ impl Views {
         let _fold = self.fold.lock();
         self.state.write().position.advance(start);
         self.position.write().advance(start);
+    }
+
+    /// Drops sessions whose records are about to be erased from the log, so that no checkpoint names them any more. The
+    /// log does not say so by itself: a session that only ever acted beside its user was never merged.
+    pub fn forget_sessions<'a>(&self, sessions: impl IntoIterator<Item = &'a SessionId>) {
+        let _fold = self.fold.lock();
+        let mut state = self.state.write();
+        for session in sessions {
+            state.profiles.forget_session(session);
+            state.tables.forget_session(session);
+        }
     }
 
     /// The current snapshot of the catalogue.

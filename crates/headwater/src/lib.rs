@@ -9,6 +9,7 @@ pub mod cli;
 pub mod clock;
 pub mod declared;
 pub mod demo;
+pub mod erasure;
 pub mod export;
 pub mod import;
 pub mod interrupt;

@@ -4,6 +4,7 @@
 //! the registry, the engine with the champions loaded, and the server's [`App`]. Both hold the folder's writer lock.
 
 mod archiving;
+mod erasing;
 mod housekeeping;
 mod models;
 
@@ -23,8 +24,10 @@ use headwater_server::{App, AppParts};
 use thiserror::Error;
 
 use crate::declared;
+use crate::erasure::{self, Eraser, ErasureError, Ledger, checkpoints};
 use crate::settings::Settings;
 use archiving::{Archiving, Archivist};
+use erasing::Erasing;
 use housekeeping::{Chores, Housekeeping};
 
 /// Why a data folder cannot be opened or closed.
@@ -53,6 +56,9 @@ pub enum PlatformError {
     /// A surface cannot be assembled.
     #[error(transparent)]
     Surface(#[from] Invalid),
+    /// What is known of erasures, or the checkpoints around them.
+    #[error(transparent)]
+    Erasure(#[from] ErasureError),
     /// The system gives no thread.
     #[error("cannot start a thread: {0}")]
     Thread(std::io::Error),
@@ -67,6 +73,7 @@ impl PlatformError {
             Self::Views(error) => error.kind(),
             Self::Registry(error) => error.kind(),
             Self::Archive(error) => error.kind(),
+            Self::Erasure(error) => error.kind(),
             Self::Thread(_) => ErrorKind::Report,
         }
     }
@@ -121,6 +128,9 @@ pub struct Store {
     pub archive: Option<Arc<Archive>>,
     /// What opening found.
     pub opened: Opened,
+    data_dir: PathBuf,
+    /// Where the checkpoints of the views go.
+    checkpoints: PathBuf,
 }
 
 impl Store {
@@ -138,7 +148,13 @@ impl Store {
         let archive = crate::archiving::open(settings, data_dir)?;
         let registry = Arc::new(Registry::open(data_dir, Arc::clone(clock))?);
         let options = ViewsOptions { plan: plan(&registry, settings, &schema)?, ..settings.views_options() };
-        let (views, restored) = Views::open(&layout.views, Arc::clone(&schema), options)?;
+        let generation = Ledger::read(data_dir)?.generation;
+        let start = log.start();
+        let (views, restored) = checkpoints::open(&layout.views, generation, &schema, &options, &start)?;
+        let folder = checkpoints::folder(&layout.views, generation);
+        if restored.checkpoint.as_ref().is_none_or(|used| used.starts_with(&folder)) {
+            erasure::forget_earlier(&layout.views, &folder)?;
+        }
         let views = Arc::new(views);
         let replayed =
             recovery.end.saturating_sub(restored.position.0.iter().sum::<u64>().max(recovery.start));
@@ -147,13 +163,31 @@ impl Store {
             Arc::clone(&views),
             Arc::clone(clock),
             FollowerOptions {
-                checkpoints: Some(layout.views),
+                checkpoints: Some(folder.clone()),
                 every_events: settings.views.checkpoint_events,
                 every: settings.views.checkpoint_period.0,
             },
         )?;
         let opened = Opened { recovery, restored, replayed };
-        Ok(Self { log, views, follower: Arc::new(follower), registry, schema, archive, opened })
+        let (follower, data_dir) = (Arc::new(follower), data_dir.to_owned());
+        Ok(Self { log, views, follower, registry, schema, archive, opened, data_dir, checkpoints: folder })
+    }
+
+    /// What erases deleted users from this store and from the decisions that were made for them.
+    pub fn eraser(&self, decisions: &Arc<DecisionLog>, settings: &Settings) -> Eraser {
+        Eraser {
+            data_dir: self.data_dir.clone(),
+            views_dir: Layout::of(&self.data_dir).views,
+            live_dir: self.checkpoints.clone(),
+            log: Arc::clone(&self.log),
+            decisions: Arc::clone(decisions),
+            views: Arc::clone(&self.views),
+            follower: Arc::clone(&self.follower),
+            schema: Arc::clone(&self.schema),
+            settings: settings.clone(),
+            archive: self.archive.clone(),
+            options: ViewsOptions { plan: Arc::clone(self.views.plan()), ..settings.views_options() },
+        }
     }
 
     /// Waits until the views have folded everything that is in the log now. Not from async code.
@@ -210,6 +244,7 @@ pub struct Platform {
     refresher: RefresherHandle,
     housekeeping: Housekeeping,
     archiving: Option<Archiving>,
+    erasing: Erasing,
 }
 
 impl Platform {
@@ -289,7 +324,9 @@ impl Platform {
         };
         let housekeeping = chores.start().map_err(PlatformError::Thread)?;
         let archiving = archiving.transpose()?;
-        Ok(Self { store, decisions, registry, engine, app, refresher, housekeeping, archiving })
+        let eraser = store.eraser(&decisions, settings);
+        let erasing = Erasing::start(eraser, settings.log.erasure.0).map_err(PlatformError::Thread)?;
+        Ok(Self { store, decisions, registry, engine, app, refresher, housekeeping, archiving, erasing })
     }
 
     /// Stops every thread, writes a checkpoint, closes the streams.
@@ -297,6 +334,7 @@ impl Platform {
     /// # Errors
     /// Folding or the checkpoint failed; everything is closed all the same.
     pub fn shutdown(self) -> Result<(), PlatformError> {
+        self.erasing.stop();
         self.housekeeping.stop();
         if let Some(archiving) = self.archiving {
             archiving.stop();

@@ -39,9 +39,10 @@ struct Report {
 pub(super) fn run(context: &Context, args: &ArchiveArgs) -> Result<(), Failure> {
     let settings = context.settings()?.settings;
     let layout = Layout::of(&context.data_dir);
-    let (events, decisions) = (LogReader::open(&layout.events)?, LogReader::open(&layout.decisions)?);
     let folder = settings.archive_folder(&context.data_dir);
+    // Before the logs are opened: who erases a user from them looks for an archive once they are rewritten.
     let archive = Archive::in_folder(&folder)?;
+    let (events, decisions) = (LogReader::open(&layout.events)?, LogReader::open(&layout.decisions)?);
     let stop = interrupt::flag().into_diagnostic().wrap_err("cannot catch signals")?;
     let now = context.clock.now();
     let bar = progress::steps(context.output);

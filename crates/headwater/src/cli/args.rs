@@ -59,6 +59,8 @@ pub enum Command {
     Export(super::export::ExportArgs),
     /// Keep the log as Parquet, partitioned by day.
     Archive(super::archive::ArchiveArgs),
+    /// Delete a user, and erase what is known of them from every file.
+    Erase(super::erase::EraseArgs),
     /// Train a model on the whole log, and register it.
     Train(super::train::TrainArgs),
     /// Say how good a model is on a data set.

@@ -12,6 +12,7 @@ use headwater_training::TrainingError;
 use miette::{Report, miette};
 use serde_json::json;
 
+use crate::erasure::ErasureError;
 use crate::export::ExportError;
 use crate::import::ImportError;
 use crate::platform::PlatformError;
@@ -35,6 +36,11 @@ impl From<Report> for Failure {
 /// The command was asked wrongly: exit code 2.
 pub fn usage(message: impl std::fmt::Display, help: &str) -> Failure {
     Failure { exit: 2, report: miette!(code = "usage", help = help, "{message}") }
+}
+
+/// A signal stopped the command.
+pub fn interrupted(message: impl std::fmt::Display, help: &str) -> Failure {
+    Failure { exit: INTERRUPTED, report: miette!(code = "interrupted", help = help, "{message}") }
 }
 
 /// An error of a crate below, with what to do about it.
@@ -107,10 +113,24 @@ impl From<PlatformError> for Failure {
             PlatformError::Log(error) | PlatformError::Views(FeaturesError::Log(error)) => error.into(),
             PlatformError::Registry(error) => error.into(),
             PlatformError::Archive(error) => error.into(),
+            PlatformError::Erasure(error) => error.into(),
             PlatformError::Folder { .. } => {
                 failed("data_dir", error, "choose a folder that this user may write to, with --data-dir DIR")
             }
             other => failed("platform", &other, advice(other.kind())),
+        }
+    }
+}
+
+impl From<ErasureError> for Failure {
+    fn from(error: ErasureError) -> Self {
+        match error {
+            ErasureError::Log(error) | ErasureError::Views(FeaturesError::Log(error)) => error.into(),
+            other => failed(
+                "erasure",
+                &other,
+                "the users are out of every answer, but not out of all files: see to what is said above, and run `headwater erase` to go on",
+            ),
         }
     }
 }
@@ -120,10 +140,7 @@ impl From<ImportError> for Failure {
         match error {
             ImportError::Log(error) => error.into(),
             ImportError::Columns(_) => usage(error, "see `headwater import --help`"),
-            ImportError::Interrupted => Failure {
-                exit: INTERRUPTED,
-                report: miette!(code = "interrupted", help = "run the same command to go on", "{error}"),
-            },
+            ImportError::Interrupted => interrupted(error, "run the same command to go on"),
             other => failed("import", &other, advice(other.kind())),
         }
     }

@@ -6,6 +6,7 @@ pub mod bench;
 pub mod check;
 pub mod context;
 pub mod demo;
+pub mod erase;
 pub mod evaluate;
 pub mod export;
 pub mod failure;
@@ -68,6 +69,7 @@ fn dispatch(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Import(args) => import::run(context, &args),
         Command::Export(args) => export::run(context, &args),
         Command::Archive(args) => archive::run(context, &args),
+        Command::Erase(args) => erase::run(context, &args),
         Command::Train(args) => train::run(context, &args),
         Command::Evaluate(args) => evaluate::run(context, &args),
         Command::Models(args) => models::run(context, &args),

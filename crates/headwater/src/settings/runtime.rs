@@ -23,6 +23,9 @@ pub struct LogSettings {
     pub linger: Period,
     /// An event id is recognised as a duplicate at least this long after its first append.
     pub deduplication: Period,
+    /// Deleted users are out of every answer at once; this often, they are erased from the files as well. Each time
+    /// there are any, the whole log is read and the segments that hold them are rewritten.
+    pub erasure: Period,
 }
 
 impl Default for LogSettings {
@@ -32,6 +35,7 @@ impl Default for LogSettings {
             retention: Keep::Forever,
             linger: Period::millis(2),
             deduplication: Period::days(7),
+            erasure: Period::hours(1),
         }
     }
 }
@@ -228,6 +232,7 @@ pub(super) fn contradictions(settings: &Settings) -> Vec<(String, String)> {
         ("views.trending_half_life", settings.views.trending_half_life),
         ("views.neighbours_half_life", settings.views.neighbours_half_life),
         ("views.checkpoint_period", settings.views.checkpoint_period),
+        ("log.erasure", settings.log.erasure),
         ("server.request_timeout", settings.server.request_timeout),
         ("server.idle_timeout", settings.server.idle_timeout),
     ] {

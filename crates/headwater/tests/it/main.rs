@@ -6,6 +6,7 @@ mod bench;
 mod commands;
 mod crash;
 mod demo;
+mod erasure;
 mod examples;
 mod features;
 mod import;

@@ -4,6 +4,8 @@
 //! tied to before it, or, if there is none or that one was deleted in between, to the first it was tied to after. What
 //! two people did in one session is kept apart that way.
 
+use std::collections::BTreeSet;
+
 use hashbrown::HashMap;
 use headwater_base::{SessionId, UserId};
 
@@ -95,10 +97,15 @@ impl Erasure {
         Self { ties, ..known }
     }
 
-    /// The sessions that were the users'.
-    pub fn sessions(&self) -> impl Iterator<Item = &SessionId> {
-        let ours = |tie: &&Tie| self.deletions.iter().any(|deletion| deletion.user == tie.user);
-        self.ties.iter().filter(ours).map(|tie| &tie.session)
+    /// Who is erased.
+    pub fn users(&self) -> BTreeSet<&UserId> {
+        self.deletions.iter().map(|deletion| &deletion.user).collect()
+    }
+
+    /// The sessions that were theirs.
+    pub fn sessions(&self) -> BTreeSet<&SessionId> {
+        let users = self.users();
+        self.ties.iter().filter(|tie| users.contains(&tie.user)).map(|tie| &tie.session).collect()
     }
 
     /// The offset after the last deletion.

@@ -181,7 +181,7 @@ fn everything_of_theirs_goes_and_nothing_else() {
     let (events, decisions) = logs.all();
     assert!(logs.events.segments.sealed().len() > 2 && logs.decisions.segments().sealed().len() > 2);
     let erasure = logs.survey();
-    assert_eq!(erasure.sessions().map(SessionId::as_str).collect::<Vec<_>>(), [THEIRS]);
+    assert_eq!(erasure.sessions().into_iter().map(SessionId::as_str).collect::<Vec<_>>(), [THEIRS]);
     let erased = logs.erase(&erasure).unwrap();
     assert_eq!((erased.records, erased.complete), (24 + 24 + 3 + 160, true));
     let (events_after, decisions_after) = logs.all();

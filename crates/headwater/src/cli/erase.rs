@@ -1,0 +1,100 @@
+//! `headwater erase`: delete a user, and erase what is known of them from every file.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use clap::Args;
+use headwater_base::{Event, EventId, Fact, UserId};
+use headwater_log::{DecisionLog, EventLog as _};
+use miette::{IntoDiagnostic as _, WrapErr as _};
+use serde::Serialize;
+
+use super::context::Context;
+use super::failure::{Failure, interrupted, usage};
+use crate::clock::Stopwatch;
+use crate::erasure::Report;
+use crate::interrupt;
+use crate::output::thousands;
+use crate::platform::{Layout, PlatformError, Store};
+
+/// Flags of `erase`.
+#[derive(Debug, Args)]
+pub struct EraseArgs {
+    /// Who. Without one, users who were deleted before, over HTTP or by an import, are erased.
+    ///
+    /// For a data folder that no server works on; a running one takes `DELETE /v1/users/{id}`.
+    #[arg(value_name = "USER")]
+    user: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    data_dir: &'a PathBuf,
+    seconds: f64,
+    #[serde(flatten)]
+    report: Report,
+}
+
+pub(super) fn run(context: &Context, args: &EraseArgs) -> Result<(), Failure> {
+    let user = args.user.as_deref().map(UserId::parse).transpose();
+    let user = user.map_err(|invalid| usage(invalid, "say the id that the user's events carry"))?;
+    let loaded = context.settings()?;
+    let settings = &loaded.settings;
+    let stop = interrupt::flag().into_diagnostic().wrap_err("cannot catch signals")?;
+    let watch = Stopwatch::start();
+    let store = Store::open(settings, &context.data_dir, &context.clock)?;
+    let erased = erase(context, &store, settings, user, &|| !stop.load(Ordering::Relaxed));
+    let closed = store.close();
+    let report = erased?;
+    closed?;
+    let document = Document { data_dir: &context.data_dir, seconds: watch.seconds(), report };
+    if !report.complete {
+        context.output.note(describe(&document));
+        return Err(interrupted("the erasure is not finished", "run `headwater erase` to go on"));
+    }
+    Ok(context.output.result(&document, || describe(&document))?)
+}
+
+fn erase(
+    context: &Context,
+    store: &Store,
+    settings: &crate::settings::Settings,
+    user: Option<UserId>,
+    keep_going: &dyn Fn() -> bool,
+) -> Result<Report, Failure> {
+    let folder = Layout::of(&context.data_dir).decisions;
+    let (decisions, _) = DecisionLog::open(&folder, settings.decision_options(), Arc::clone(&context.clock))?;
+    let decisions = Arc::new(decisions);
+    if let Some(user) = user {
+        let now = context.clock.now();
+        let fact = Fact::UserDelete { user };
+        store.log.append(vec![Event { id: EventId::default(), time: now, received: now, fact }]).wait()?;
+    }
+    let report = store.eraser(&decisions, settings).run(keep_going);
+    decisions.close();
+    report.map_err(|error| PlatformError::from(error).into())
+}
+
+fn describe(document: &Document<'_>) -> String {
+    let Document { report, seconds, .. } = document;
+    if report.users == 0 && report.complete {
+        return "Nobody was to be erased.".to_owned();
+    }
+    let mut text = format!(
+        "Erased {} records of {} in {} rewritten segments ({:.1} MiB) in {seconds:.1} s.",
+        thousands(report.records),
+        people(report),
+        report.segments,
+        report.bytes as f64 / f64::from(1 << 20),
+    );
+    if !report.complete {
+        text += " It was interrupted: `headwater erase` goes on.";
+    }
+    text
+}
+
+fn people(report: &Report) -> String {
+    let plural = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
+    format!("{} with {}", plural(report.users, "user"), plural(report.sessions, "session"))
+}

@@ -1,0 +1,180 @@
+//! A user who asks to be forgotten is in no file any more, and everybody else is where they were.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::support::{Server, Site, exported};
+
+const GONE: &str = "somebody-who-left";
+const THEIRS: &str = "a-session-of-theirs";
+
+/// People who click around, one of them in all the ways in which a record can be somebody's.
+fn import(site: &Site) {
+    let mut lines = String::new();
+    for at in 0..400 {
+        let time = format!("2026-11-01T{:02}:{:02}:00Z", at / 60, at % 60);
+        let item = format!("i{}", at % 23);
+        let mut line = json!({ "id": format!("e{at}"), "type": "view", "item": item, "time": time });
+        match at % 10 {
+            3 => line["user"] = json!(GONE),
+            6 => line["session"] = json!(THEIRS),
+            _ => line["user"] = json!(format!("u{}", at % 7)),
+        }
+        if at % 50 == 3 {
+            line["id"] = json!(format!("{GONE}/{at}"));
+            line["session"] = json!(THEIRS);
+        }
+        lines += &format!("{line}\n");
+    }
+    let path = site.write("events.jsonl", &lines);
+    assert_eq!(site.json(&["import", path.to_str().unwrap()])["events"], 400);
+    std::fs::remove_file(path).unwrap();
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
+    }
+    found
+}
+
+/// Files below `folder` that hold `text`, in their names or in themselves.
+fn holding(folder: &Path, text: &str) -> Vec<PathBuf> {
+    let mut found = files(folder);
+    assert!(found.len() > 5, "{found:?}");
+    found.retain(|path| {
+        let bytes = std::fs::read(path).unwrap();
+        path.to_string_lossy().contains(text)
+            || bytes.windows(text.len()).any(|window| window == text.as_bytes())
+    });
+    found
+}
+
+fn key(site: &Site) -> String {
+    let created = site.json(&["keys", "create", "test", "--scopes", "ingest,read,admin"]);
+    created["secret"].as_str().unwrap().to_owned()
+}
+
+fn recommend(server: &Server, key: &str, body: &Value) -> String {
+    let (status, answer) = server.request("POST", "/v1/recommend", key, body);
+    assert_eq!(status, 200, "{answer}");
+    answer["request_id"].as_str().unwrap().to_owned()
+}
+
+/// Events that are not of the one who left.
+fn others(site: &Site) -> Vec<Value> {
+    let mut events = exported(site, &site.path("headwater-data"));
+    events.retain(|event| !event.to_string().contains(GONE) && !event.to_string().contains(THEIRS));
+    events
+}
+
+/// With short segments, and erasing every second where `often`.
+fn site(often: bool) -> Site {
+    let site = Site::of("shop");
+    let settings = std::fs::read_to_string(site.path("headwater.toml")).unwrap();
+    let period = if often { "1s" } else { "1d" };
+    let logging = settings.replace("[surfaces.home]\n", "[surfaces.home]\nlogged_share = 1.0\n");
+    assert_ne!(logging, settings, "the template has another surface");
+    let settings = format!("{logging}\n[log]\nerasure = \"{period}\"\n");
+    site.write("headwater.toml", &settings);
+    site
+}
+
+#[test]
+fn a_running_platform_erases_a_deleted_user_from_every_file() {
+    let site = site(true);
+    import(&site);
+    let data = site.path("headwater-data");
+    let key = key(&site);
+    let mut server = site.serve(&[]);
+    let user = json!({ "surface": "home", "user": GONE });
+    let theirs = recommend(&server, &key, &user);
+    let as_session = recommend(&server, &key, &json!({ "surface": "home", "session": THEIRS }));
+    let of_another = recommend(&server, &key, &json!({ "surface": "home", "user": "u1" }));
+    let path = format!("/v1/users/{GONE}");
+    let (status, _) = server.request("PUT", &path, &key, &json!({}));
+    assert_eq!(status, 200);
+    let kept = others(&site);
+    site.json(&["archive", "--now"]);
+    for stream in ["events", "decisions"] {
+        let archive = data.join("archive").join(stream);
+        let held = holding(&data, GONE);
+        assert!(held.iter().any(|path| path.starts_with(&archive)), "{stream} are not archived: {held:?}");
+    }
+    assert!(holding(&data, GONE).len() >= 2, "{:?}", holding(&data, GONE));
+
+    let (status, reply) = server.request("DELETE", &path, &key, &Value::Null);
+    assert_eq!(status, 200, "{reply}");
+    assert_eq!(server.request("GET", &path, &key, &Value::Null).0, 404);
+    server.logs("erased users=1 sessions=1");
+    assert_eq!(holding(&data, GONE), [""; 0].map(PathBuf::from));
+    // The answers of others can still be explained; theirs are gone.
+    let explained = |id: &str| server.request("GET", &format!("/v1/decisions/{id}"), &key, &Value::Null).0;
+    assert_eq!((explained(&theirs), explained(&as_session), explained(&of_another)), (404, 404, 200));
+    // What is new after it is stored at the offsets that follow, and a new user is a user like any other.
+    let back = json!({ "type": "view", "user": GONE, "item": "i1" });
+    assert_eq!(server.request("POST", "/v1/events", &key, &back).1["accepted"], 1);
+    assert_eq!(server.request("GET", &path, &key, &Value::Null).1["interactions"], 1);
+    assert_eq!(server.request("DELETE", &path, &key, &Value::Null).0, 200);
+    server.logs("erased users=1 sessions=0");
+    assert_eq!(server.terminate().1, Some(0));
+    for text in [GONE, THEIRS] {
+        assert_eq!(holding(&data, text), [""; 0].map(PathBuf::from));
+    }
+
+    assert_eq!(others(&site), kept);
+    assert_eq!(exported(&site, &data).len(), kept.len());
+    let mut server = site.serve(&[]);
+    server.logs("replayed=0");
+    assert_eq!(server.request("GET", &path, &key, &Value::Null).0, 404);
+    assert_eq!(server.request("GET", "/v1/users/u1", &key, &Value::Null).0, 200);
+}
+
+#[test]
+fn a_stopped_platform_is_erased_by_command_and_its_views_equal_a_replay() {
+    let site = site(false);
+    import(&site);
+    let data = site.path("headwater-data");
+    let kept = others(&site);
+    let erased = site.json(&["erase", GONE]);
+    assert_eq!(
+        (&erased["users"], &erased["sessions"], &erased["records"]),
+        (&json!(1), &json!(1), &json!(81))
+    );
+    assert_eq!(erased["complete"], true);
+    for text in [GONE, THEIRS] {
+        assert_eq!(holding(&data, text), [""; 0].map(PathBuf::from));
+    }
+    assert_eq!(others(&site), kept);
+    assert_eq!(site.json(&["erase"])["users"], 0);
+
+    // A start from the checkpoint ends in the same bytes as one that replays the whole log.
+    let checkpoint = || {
+        let mut found = files(&data.join("views"));
+        found.retain(|path| path.extension().is_some_and(|extension| extension == "views"));
+        found.sort();
+        std::fs::read(found.last().unwrap()).unwrap()
+    };
+    let empty = site.write("nothing.jsonl", "");
+    site.json(&["import", empty.to_str().unwrap()]);
+    let from_checkpoint = checkpoint();
+    for file in files(&data.join("views")) {
+        std::fs::remove_file(file).unwrap();
+    }
+    site.json(&["import", empty.to_str().unwrap()]);
+    assert_eq!(checkpoint(), from_checkpoint);
+}
+
+#[test]
+fn a_running_server_is_not_erased_from_beside() {
+    let site = site(false);
+    import(&site);
+    let server = site.serve(&[]);
+    let error = site.fails(&["erase", GONE], 1);
+    assert_eq!(error["code"], "locked");
+    drop(server);
+    assert_eq!(site.fails(&["erase", ""], 2)["code"], "usage");
+}
