@@ -3,7 +3,7 @@
 //! A deletion is an event like any other: with it the views drop the user, and the event is the durable request for the
 //! rest, which [`Eraser::run`] does. Each step can be interrupted and is found again through the [`Ledger`]:
 //!
-//! 1. Search the log for deletions, find the users' sessions, write both to the ledger.
+//! 1. Search the log for deletions, find the users' sessions in the logs and in the archive, write both to the ledger.
 //! 2. Write a checkpoint of the views, which have dropped the users and now drop their sessions, and remove all earlier ones: from then on no start
 //!    needs the deletions that are about to be erased.
 //! 3. Rewrite the segments of the decision log and of the event log, then the files of the archive.
@@ -143,7 +143,8 @@ impl Eraser {
             return Ok(report);
         }
         tracing::info!(users = deletions.len(), "erasing users who were deleted");
-        let erasure = survey(&self.log, &self.decisions, deletions)?;
+        let archive = self.archive()?;
+        let erasure = survey(&self.log, &self.decisions, archive.as_deref(), deletions)?;
         ledger.searched = searched;
         ledger.set_running(Some(&erasure));
         ledger.write(&self.data_dir)?;

@@ -34,10 +34,10 @@ impl Archive {
     pub fn erase(&self, erasure: &Erasure, keep_going: &dyn Fn() -> bool) -> Result<Blanked, ArchiveError> {
         let _change = self.change()?;
         let rule = Rule::new(erasure);
-        let concerned = Concerned {
-            users: erasure.deletions.iter().map(|deletion| deletion.user.as_str().as_bytes()).collect(),
-            sessions: erasure.ties.iter().map(|tie| tie.session.as_str().as_bytes()).collect(),
-        };
+        let concerned = Concerned::of(
+            erasure.deletions.iter().map(|deletion| deletion.user.as_str()),
+            erasure.ties.iter().map(|tie| tie.session.as_str()),
+        );
         let mut done = Blanked::default();
         for stream in Stream::ALL {
             for place in self.files(stream)? {
@@ -72,14 +72,24 @@ impl Archive {
     }
 }
 
-/// Who may be found in a file that has to be looked at closely.
-pub(super) struct Concerned<'a> {
+/// Who is looked for: a file that names none of these need not be read closely.
+pub(crate) struct Concerned<'a> {
     pub(super) users: HashSet<&'a [u8]>,
     pub(super) sessions: HashSet<&'a [u8]>,
 }
 
+impl<'a> Concerned<'a> {
+    pub(crate) fn of(
+        users: impl IntoIterator<Item = &'a str>,
+        sessions: impl IntoIterator<Item = &'a str>,
+    ) -> Self {
+        let users = users.into_iter().map(str::as_bytes).collect();
+        Self { users, sessions: sessions.into_iter().map(str::as_bytes).collect() }
+    }
+}
+
 /// Where the record stands among deletions: a decision, where the views stood that it saw.
-fn moment(stream: Stream, offset: Offset, event: &Event) -> Offset {
+pub(super) fn moment(stream: Stream, offset: Offset, event: &Event) -> Offset {
     match (stream, &event.fact) {
         (Stream::Decisions, Fact::Decision(decision)) => decision.position.first().copied().unwrap_or(0),
         (Stream::Decisions, _) => 0,

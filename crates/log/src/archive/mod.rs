@@ -18,6 +18,7 @@ mod error;
 mod events;
 mod file;
 mod layout;
+mod look;
 mod read;
 mod retain;
 mod run;
@@ -39,6 +40,7 @@ use parquet::file::metadata::ParquetMetaDataReader;
 use tokio::runtime::Runtime;
 
 pub use erase::Blanked;
+pub(crate) use erase::Concerned;
 pub use error::ArchiveError;
 pub use layout::Stream;
 pub use read::ArchivedEvents;

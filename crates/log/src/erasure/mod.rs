@@ -6,8 +6,8 @@
 //! is a new user's. So is what is done in this order, by whoever has both logs:
 //!
 //! 1. [`EmbeddedLog::deletions`](crate::EmbeddedLog::deletions) finds who asked.
-//! 2. [`survey()`] finds their sessions. The [`Erasure`] that results is stored by the caller: once records are gone,
-//!    the log no longer says whose the sessions were.
+//! 2. [`survey()`] finds their sessions, in the archive as well. The [`Erasure`] that results is stored by the caller:
+//!    once records are gone, nothing says any more whose the sessions were.
 //! 3. [`erase`] rewrites, segment by segment. It may be interrupted anywhere, by a crash too, and called again.
 //!
 //! Hashes of the ids of erased events stay beside the segments, so that an event sent again is still a duplicate.

@@ -14,6 +14,7 @@ use headwater_base::{
 use proptest::prelude::*;
 
 use super::{LONG, NOW, clock, open, small};
+use crate::archive::{Archive, PartitionOf, Stream, Until};
 use crate::codec::{self, Whose};
 use crate::disk::{Disk, SystemDisk};
 use crate::erasure::{self, Rule};
@@ -118,8 +119,13 @@ impl Logs {
         logs
     }
 
+    fn survey_with(&self, archive: Option<&Archive>) -> Erasure {
+        let (deletions, _) = self.events.deletions(0).unwrap();
+        erasure::survey(&self.events, &self.decisions, archive, deletions).unwrap()
+    }
+
     fn survey(&self) -> Erasure {
-        erasure::survey(&self.events, &self.decisions, self.events.deletions(0).unwrap().0).unwrap()
+        self.survey_with(None)
     }
 
     fn erase(&self, erasure: &Erasure) -> Result<Erased, LogError> {
@@ -348,6 +354,45 @@ fn an_interrupted_erasure_goes_on_where_it_was() {
     assert!(!part.complete && part.records > 0, "{part:?}");
     let rest = logs.erase(&erasure).unwrap();
     assert_eq!((rest.complete, part.records + rest.records), (true, 211));
+}
+
+#[test]
+fn a_session_that_only_the_archive_ties_to_its_user_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let logs = Logs::open(folder.path(), Arc::new(SystemDisk)).unwrap();
+    let merge = Fact::Merge { session: SessionId::trusted(THEIRS), user: UserId::trusted(GONE) };
+    let visit = |at: u64, user: &str| click(format!("v{at}"), user, THEIRS);
+    logs.events.append(vec![visit(0, ""), of("merge".into(), merge)]).wait().unwrap();
+    logs.decisions.append(&decision(&RequestIds::new(1), "", THEIRS, 1)).unwrap();
+    let archive = Archive::in_folder(&folder.path().join("archive")).unwrap();
+    let events = PartitionOf(&logs.events, Partition(0));
+    archive.archive(Stream::Events, Partition(0), &events, Until::Now, &mut |_, _| true).unwrap();
+    let decisions = &logs.decisions;
+    archive.archive(Stream::Decisions, Partition(0), decisions, Until::Now, &mut |_, _| true).unwrap();
+    logs.events.rotate().unwrap();
+    logs.events.truncate(NOW.plus(Duration::from_secs(1))).unwrap();
+    assert_eq!(logs.events.start().0[0], 2);
+    // Still theirs, then somebody else's, as only the log says.
+    let rest =
+        vec![visit(2, ""), visit(3, "user-1"), visit(4, ""), click("e".into(), "user-1", ""), delete(GONE)];
+    logs.events.append(rest.clone()).wait().unwrap();
+
+    assert_eq!(logs.survey().ties, [], "the log alone does not know");
+    let erasure = logs.survey_with(Some(&archive));
+    let ties: Vec<_> = erasure.ties.iter().map(|tie| (tie.offset, tie.user.as_str())).collect();
+    assert_eq!(ties, [(1, GONE), (3, "user-1")]);
+    logs.erase(&erasure).unwrap();
+    archive.erase(&erasure, &|| true).unwrap();
+    let left = logs.events.read(Partition(0), 2, 9).unwrap();
+    let erased: Vec<_> = left.events.iter().map(|event| event.fact == Fact::Erased).collect();
+    assert_eq!(erased, [true, false, false, false, true]);
+    assert_eq!(left.events[1..4], rest[1..4]);
+    assert_eq!(logs.decisions.read(0, 9).unwrap().events[0].fact, Fact::Erased);
+    for stream in Stream::ALL {
+        let mut archived = archive.read(stream, Partition(0), 0).unwrap();
+        assert!(archived.all(|read| read.unwrap().1.fact == Fact::Erased), "{stream}");
+    }
+    assert_eq!(holding(folder.path(), GONE), [""; 0]);
 }
 
 #[test]
