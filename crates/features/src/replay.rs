@@ -3,7 +3,7 @@
 //! A replay folds with the very code that folds the live views, without what no feature reads (popularity and
 //! neighbours). Between two events it can be asked for the features of any request, as they were then.
 
-use headwater_base::{Event, Fact, Schema};
+use headwater_base::{Event, Schema};
 use headwater_log::{Batch, Offset, Partition, Position};
 
 use crate::read::{FeatureRequest, FeatureRows};
@@ -14,21 +14,16 @@ use crate::{Catalogue, FeaturesError, ItemIndex, ViewsOptions};
 #[derive(Debug)]
 pub struct Replay {
     state: State,
-    /// The latest event time of an interaction so far, microseconds.
-    newest: i64,
 }
 
 impl Replay {
     /// The state of an empty log. Of the options, the plan and the idle times matter.
     pub fn new(schema: &Schema, options: &ViewsOptions) -> Self {
-        Self { state: State::new(schema, options), newest: i64::MIN }
+        Self { state: State::new(schema, options) }
     }
 
     /// Folds an event that follows what was folded.
     pub fn fold(&mut self, partition: Partition, offset: Offset, event: &Event) {
-        if let Fact::Interaction(_) = event.fact {
-            self.newest = self.newest.max(event.time.as_micros());
-        }
         self.state.fold(offset, event, &mut NoSink);
         self.state.position.set(partition, offset + 1);
     }
@@ -53,12 +48,6 @@ impl Replay {
     /// Where the replay stands.
     pub fn position(&self) -> &Position {
         &self.state.position
-    }
-
-    /// Whether an interaction happened no earlier than everything folded so far: only then is what was folded the past
-    /// of its moment. One that came late is not the moment of an example.
-    pub fn in_order(&self, event: &Event) -> bool {
-        event.time.as_micros() >= self.newest
     }
 
     /// Reads the features at `columns` of the plan for `items`.

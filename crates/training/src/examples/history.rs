@@ -3,7 +3,9 @@
 //! Each interaction that the objective weighs makes a question of its moment: the item chosen is the positive, and items
 //! drawn from those known before it are negatives, marked with the probability of the draw. Their features are those
 //! of the moment before the interaction, by replay. An interaction that came late makes no question: what was received
-//! before it is not the past of its moment.
+//! before it is not the past of its moment. So it is, too, where fields were set before it that hold only from a later
+//! time on. Fields that were set without a time, which is then that of their receipt, are taken to have held all along: else
+//! history that is imported after its catalogue would have no examples.
 
 use std::collections::VecDeque;
 
@@ -21,7 +23,7 @@ use crate::TrainingError;
 pub struct HistoryCounts {
     /// Interactions that the objective weighs.
     pub interactions: u64,
-    /// Of these, those that happened before another that was received earlier.
+    /// Of these, those that happened before another, or before a dated change of fields, that was received earlier.
     pub late: u64,
     /// Of these, those whose features no replay could give.
     pub without_features: u64,
@@ -38,7 +40,7 @@ pub struct HistoryExamples<'r, E> {
     sampler: NegativeSampler,
     negatives: usize,
     replay: &'r mut dyn FeatureReplay,
-    /// The latest event time of an interaction so far.
+    /// The latest event time so far.
     newest: Timestamp,
     ready: VecDeque<Example>,
     counts: HistoryCounts,
@@ -73,6 +75,8 @@ impl<'r, E: Iterator<Item = Entry>> HistoryExamples<'r, E> {
                 let drawn = self.sampler.draw(event.id.as_str(), self.negatives, &[&interaction.item]);
                 self.ask(offset, event, interaction, drawn)?;
             }
+        }
+        if is_dated(event) {
             self.newest = self.newest.max(event.time);
         }
         self.sampler.observe(event);
@@ -126,6 +130,11 @@ impl<'r, E: Iterator<Item = Entry>> HistoryExamples<'r, E> {
         }
         Ok(())
     }
+}
+
+/// Whether the time of an event says when it came to be, rather than when somebody told of it.
+fn is_dated(event: &Event) -> bool {
+    matches!(event.fact, Fact::Interaction(_)) || event.time != event.received
 }
 
 impl<E: Iterator<Item = Entry>> Iterator for HistoryExamples<'_, E> {
