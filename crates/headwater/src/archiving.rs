@@ -38,12 +38,15 @@ pub struct Added {
     pub position: u64,
     /// Records that the log had deleted before.
     pub lost: u64,
+    /// Records that are not archived yet: their day is not over.
+    pub waiting: u64,
 }
 
-impl From<Archived> for Added {
-    fn from(archived: Archived) -> Self {
+impl Added {
+    fn new(archived: Archived, source: &dyn Source) -> Self {
         let Archived { files, records, bytes, position, lost } = archived;
-        Self { records, files, bytes, position, lost }
+        let waiting = source.end().saturating_sub(position.max(source.start()));
+        Self { records, files, bytes, position, lost, waiting }
     }
 }
 
@@ -79,9 +82,10 @@ pub fn round(
             go_on = progress(stream, done, of);
             go_on
         })?;
+        let added = Added::new(archived, source);
         match stream {
-            Stream::Events => round.events = archived.into(),
-            Stream::Decisions => round.decisions = archived.into(),
+            Stream::Events => round.events = added,
+            Stream::Decisions => round.decisions = added,
         }
         if !go_on {
             round.interrupted = true;

@@ -127,6 +127,11 @@ pub fn thousands(number: u64) -> String {
     out
 }
 
+/// A number with what it counts: `1 file`, `1,200 files`.
+pub fn counted(number: u64, one: &str) -> String {
+    format!("{} {one}{}", thousands(number), if number == 1 { "" } else { "s" })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,5 +150,6 @@ mod tests {
     #[test]
     fn thousands_are_grouped() {
         assert_eq!([0, 999, 1_000, 1_234_567].map(thousands), ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!([0, 1, 1_000].map(|number| counted(number, "file")), ["0 files", "1 file", "1,000 files"]);
     }
 }

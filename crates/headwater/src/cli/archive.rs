@@ -12,14 +12,18 @@ use serde::Serialize;
 use super::context::Context;
 use super::failure::Failure;
 use super::progress;
-use crate::archiving::{self, Added, Round};
+use crate::archiving::{self, Round};
 use crate::clock::Stopwatch;
 use crate::interrupt;
-use crate::output::thousands;
+use crate::output::{counted, thousands};
 use crate::platform::Layout;
 
 /// Flags of `archive`.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "The folder is `archive.folder` of the settings, by default `archive` in the data folder. It works beside a \
+                  running server, and adds what is new each time; with `archive.enabled` a server does it by itself."
+)]
 pub struct ArchiveArgs {
     /// Archive everything there is, the day that is not over included. Without it, a day is archived once it is over,
     /// and before that what fills a file.
@@ -75,26 +79,34 @@ pub(super) fn run(context: &Context, args: &ArchiveArgs) -> Result<(), Failure> 
 fn describe(report: &Report) -> String {
     let Round { events, decisions, days_deleted, .. } = report.round;
     let mut lines = vec![format!(
-        "Archived {} events and {} decisions to {} in {:.2} s.",
-        thousands(events.records),
-        thousands(decisions.records),
+        "Archived {} and {} to {} in {:.2} s.",
+        counted(events.records, "event"),
+        counted(decisions.records, "decision"),
         report.folder.display(),
         report.seconds
     )];
-    let size = |added: Added, name: &str| {
-        let each = added.bytes as f64 / (added.records as f64).max(1.0);
-        format!("{} files of {name}, {} bytes ({each:.1} a record).", added.files, thousands(added.bytes))
-    };
     for (added, name) in [(events, "events"), (decisions, "decisions")] {
         if added.files > 0 {
-            lines.push(size(added, name));
+            let each = added.bytes as f64 / added.records as f64;
+            lines.push(format!(
+                "{} of {name}, {} bytes ({each:.1} a record).",
+                counted(added.files as u64, "file"),
+                thousands(added.bytes)
+            ));
         }
         if added.lost > 0 {
             lines.push(format!("{} {name} had been deleted from the log before.", thousands(added.lost)));
         }
     }
+    let waiting = events.waiting + decisions.waiting;
+    if waiting > 0 && !report.round.interrupted {
+        lines.push(format!(
+            "{} of a day that is not over: `headwater archive --now` takes them too.",
+            counted(waiting, "record")
+        ));
+    }
     if days_deleted > 0 {
-        lines.push(format!("{days_deleted} days were deleted by age."));
+        lines.push(format!("Deleted by age: {}.", counted(days_deleted as u64, "day")));
     }
     lines.join("\n")
 }

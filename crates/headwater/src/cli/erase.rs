@@ -6,16 +6,16 @@ use std::sync::atomic::Ordering;
 
 use clap::Args;
 use headwater_base::{Event, EventId, Fact, UserId};
-use headwater_log::{DecisionLog, EventLog as _};
+use headwater_log::{DecisionLog, EventLog as _, LogError};
 use miette::{IntoDiagnostic as _, WrapErr as _};
 use serde::Serialize;
 
 use super::context::Context;
-use super::failure::{Failure, interrupted, usage};
+use super::failure::{Failure, failed, interrupted, usage};
 use crate::clock::Stopwatch;
 use crate::erasure::Report;
 use crate::interrupt;
-use crate::output::thousands;
+use crate::output::counted;
 use crate::platform::{Layout, PlatformError, Store};
 
 /// Flags of `erase`.
@@ -43,7 +43,14 @@ pub(super) fn run(context: &Context, args: &EraseArgs) -> Result<(), Failure> {
     let settings = &loaded.settings;
     let stop = interrupt::flag().into_diagnostic().wrap_err("cannot catch signals")?;
     let watch = Stopwatch::start();
-    let store = Store::open(settings, &context.data_dir, &context.clock)?;
+    let store = Store::open(settings, &context.data_dir, &context.clock).map_err(|error| match error {
+        PlatformError::Log(error @ LogError::Locked { .. }) => failed(
+            "locked",
+            error,
+            "a running server erases by itself whom `DELETE /v1/users/{id}` deletes; without it, stop the server first",
+        ),
+        other => other.into(),
+    })?;
     let erased = erase(context, &store, settings, user, &|| !stop.load(Ordering::Relaxed));
     let closed = store.close();
     let report = erased?;
@@ -81,20 +88,20 @@ fn describe(document: &Document<'_>) -> String {
     if report.users == 0 && report.complete {
         return "Nobody was to be erased.".to_owned();
     }
+    let archived = match report.archived_files {
+        0 => String::new(),
+        files => format!(" and {} of the archive", counted(files as u64, "file")),
+    };
     let mut text = format!(
-        "Erased {} records of {} in {} rewritten segments ({:.1} MiB) in {seconds:.1} s.",
-        thousands(report.records),
-        people(report),
-        report.segments,
+        "Erased {} of {} with {}: rewrote {} ({:.1} MiB){archived} in {seconds:.1} s.",
+        counted(report.records + report.archived_records, "record"),
+        counted(report.users as u64, "user"),
+        counted(report.sessions as u64, "session"),
+        counted(report.segments as u64, "segment"),
         report.bytes as f64 / f64::from(1 << 20),
     );
     if !report.complete {
         text += " It was interrupted: `headwater erase` goes on.";
     }
     text
-}
-
-fn people(report: &Report) -> String {
-    let plural = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
-    format!("{} with {}", plural(report.users, "user"), plural(report.sessions, "session"))
 }

@@ -81,12 +81,16 @@ pub struct Report {
     pub users: usize,
     /// Sessions that were theirs.
     pub sessions: usize,
-    /// Records erased.
+    /// Records erased from the logs.
     pub records: u64,
     /// Segments rewritten.
     pub segments: usize,
     /// Size of these segments before.
     pub bytes: u64,
+    /// Records erased from the archive.
+    pub archived_records: u64,
+    /// Files of the archive that were rewritten.
+    pub archived_files: usize,
     /// Whether nothing is left; false if it was told to stop.
     pub complete: bool,
 }
@@ -170,7 +174,10 @@ impl Eraser {
         }
         // After the log: what is archived from now on is as the log has it.
         if let Some(archive) = self.archive()? {
-            report.complete = archive.erase(erasure, keep_going)?.complete;
+            let blanked = archive.erase(erasure, keep_going)?;
+            report.archived_records += blanked.records;
+            report.archived_files += blanked.files;
+            report.complete = blanked.complete;
             if !report.complete {
                 return Ok(());
             }
@@ -195,6 +202,7 @@ impl Eraser {
             sessions = report.sessions,
             records = report.records,
             segments = report.segments,
+            archived_files = report.archived_files,
             "erased"
         );
         Ok(())

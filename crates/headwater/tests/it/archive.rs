@@ -73,8 +73,12 @@ fn today_waits_unless_it_is_asked_for() {
     let error = site.fails(&["export", "--from-archive", "--output", "x.jsonl"], 1);
     assert_eq!(error["code"], "archive");
     assert!(error["help"].as_str().unwrap().contains("headwater archive --now"), "{error}");
-    assert_eq!(site.json(&["archive"])["events"]["files"], 0);
-    assert_eq!(site.json(&["archive", "--now"])["events"]["files"], 1);
+    let later = site.json(&["archive"]);
+    assert_eq!((&later["events"]["files"], &later["events"]["waiting"]), (&json!(0), &json!(1)));
+    let told = site.run(&["archive"]);
+    assert!(text(&told.stdout).contains("1 record of a day that is not over"), "{}", text(&told.stdout));
+    let now = site.json(&["archive", "--now"]);
+    assert_eq!((&now["events"]["files"], &now["events"]["waiting"]), (&json!(1), &json!(0)));
     // The folder of another log.
     site.json(&["init", "--template", "shop", "--force"]);
     let error = site.command(&["--data-dir", "other", "archive", "--now", "--json"]);

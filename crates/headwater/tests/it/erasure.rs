@@ -139,7 +139,10 @@ fn a_stopped_platform_is_erased_by_command_and_its_views_equal_a_replay() {
     import(&site);
     let data = site.path("headwater-data");
     let kept = others(&site);
+    site.json(&["archive", "--now"]);
     let erased = site.json(&["erase", GONE]);
+    // The deletion itself is not archived yet.
+    assert_eq!((&erased["archived_files"], &erased["archived_records"]), (&json!(1), &json!(80)));
     assert_eq!(
         (&erased["users"], &erased["sessions"], &erased["records"]),
         (&json!(1), &json!(1), &json!(81))
@@ -175,6 +178,7 @@ fn a_running_server_is_not_erased_from_beside() {
     let server = site.serve(&[]);
     let error = site.fails(&["erase", GONE], 1);
     assert_eq!(error["code"], "locked");
+    assert!(error["help"].as_str().unwrap().contains("DELETE /v1/users/{id}"), "{error}");
     drop(server);
     assert_eq!(site.fails(&["erase", ""], 2)["code"], "usage");
 }

@@ -54,7 +54,7 @@ pub struct Archived {
     pub bytes: u64,
     /// The offset after the last archived record.
     pub position: Offset,
-    /// Records that the log had deleted before they were archived.
+    /// Records that the log had deleted before they were archived; counted with the first file after them.
     pub lost: u64,
 }
 
@@ -88,7 +88,8 @@ impl Archive {
             partition,
             source,
             open: None,
-            done: Archived { position, lost: from - position, ..Archived::default() },
+            skipped: from - position,
+            done: Archived { position, ..Archived::default() },
         };
         if from == end || run.still_open(from, end, until)? {
             return Ok(run.done);
@@ -135,6 +136,8 @@ struct Run<'a> {
     partition: Partition,
     source: &'a dyn Source,
     open: Option<Open>,
+    /// Records before the first that the log had deleted; lost once what follows them is archived.
+    skipped: u64,
     done: Archived,
 }
 
@@ -200,6 +203,7 @@ impl Run<'_> {
         let bytes = writer.finish()?;
         let size = bytes.len() as u64;
         self.archive.put(&place.path(), bytes, PutMode::Create)?;
+        self.done.lost = self.skipped;
         self.done.files += 1;
         self.done.records += records;
         self.done.bytes += size;

@@ -40,7 +40,8 @@ pub struct ExportArgs {
     /// Only these: interaction types, item, user, item_delete, user_delete, merge; several with commas.
     #[arg(long, value_name = "TYPES", value_delimiter = ',')]
     types: Vec<String>,
-    /// Take the events from the archive, which may reach further back than the log.
+    /// Take the events from the archive, which may reach further back than the log and ends where `headwater archive`
+    /// last did.
     #[arg(long)]
     from_archive: bool,
     /// Where to write [default: standard output, for JSON lines].

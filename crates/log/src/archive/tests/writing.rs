@@ -125,6 +125,9 @@ fn what_the_log_had_deleted_is_counted() {
     let mut source = hourly(9);
     source.start = 5;
     source.events.drain(..5);
+    let closed = Until::Closed(at("2026-11-20T00:00:00Z"));
+    let waits = archive.archive(Stream::Events, P, &source, closed, &mut |_, _| true).unwrap();
+    assert_eq!((waits.files, waits.lost), (0, 0), "told once, when what follows is archived");
     let done = all(&archive, Stream::Events, &source);
     assert_eq!((done.lost, done.records, done.position), (3, 4, 9));
     let offsets: Vec<u64> = read(&archive, Stream::Events, 0).into_iter().map(|(offset, _)| offset).collect();

@@ -102,7 +102,7 @@ pub(super) fn run(context: &Context, args: &ExamplesArgs) -> Result<(), Failure>
     file.flush().into_diagnostic().wrap_err_with(cannot)?;
     let encoders = encoding.as_ref().map(|encoding| write_encoders(&args.output, encoding)).transpose()?;
     let report = Report { output: &args.output, encoders, features: columns.columns().len(), counts };
-    Ok(context.output.result(&report, || describe(&report))?)
+    Ok(context.output.result(&report, || describe(&report, args.open))?)
 }
 
 /// What examples are made of, and the columns of their features.
@@ -157,17 +157,19 @@ fn write_encoders(output: &Path, encoding: &Encoding) -> Result<PathBuf, Failure
     Ok(path)
 }
 
-fn describe(report: &Report<'_>) -> String {
+fn describe(report: &Report<'_>, open: bool) -> String {
+    let still_open = if open {
+        "decisions are so recent that their outcomes may still come"
+    } else {
+        "decisions are left out, so recent that their outcomes may still come (--open takes them)"
+    };
     let (examples, told) = match &report.counts {
         Counts::Decisions(counts) => (
             counts.examples,
             vec![
                 (counts.positives, "examples are positive"),
                 (counts.replayed, "decisions have their features by replay"),
-                (
-                    counts.join.open,
-                    "decisions are so recent that their outcomes may still come (--open takes them)",
-                ),
+                (counts.join.open, still_open),
                 (counts.without_features, "decisions logged no features (--replay computes them)"),
                 (counts.unfitting, "decisions logged features that do not fit what they showed"),
                 (counts.join.erased, "decisions were for users who are deleted"),
@@ -177,7 +179,10 @@ fn describe(report: &Report<'_>) -> String {
             counts.examples,
             vec![
                 (counts.negatives, "examples are drawn negatives"),
-                (counts.late, "interactions came late and made no question"),
+                (
+                    counts.late,
+                    "interactions came later than others that happened after them, and make no examples: sort history by time",
+                ),
                 (counts.without_features, "interactions have no features"),
             ],
         ),
@@ -188,6 +193,14 @@ fn describe(report: &Report<'_>) -> String {
         report.features,
         report.output.display(),
     );
+    if examples == 0 && told.iter().all(|(count, _)| *count == 0) {
+        text += match &report.counts {
+            Counts::Decisions(_) => {
+                "\nNothing was recommended yet. `--history N` makes examples of interactions instead."
+            }
+            Counts::History(_) => "\nThere are no interactions in the log.",
+        };
+    }
     for (count, told) in told {
         if count > 0 {
             text += &format!("\n{} {told}.", thousands(count));
