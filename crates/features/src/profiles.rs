@@ -127,7 +127,7 @@ impl Profiles {
         if let Some(user) = &actor.user {
             self.user_mut(user, offset).interact((offset, stamp), interaction, idle, touch);
         } else if let Some(session) = &actor.session {
-            self.drop_lapsed_alias(session);
+            self.drop_lapsed_alias(session, stamp, idle);
             let session = self.sessions[shard(session.as_str())].entry(session.as_str(), Session::default);
             match session {
                 Session::Own(history, row) => {
@@ -149,14 +149,15 @@ impl Profiles {
         &mut self,
         id: &UserId,
         (offset, stamp): (Offset, i64),
+        idle: Idle,
         change: impl FnOnce(&mut Fields),
     ) {
         let user = self.user_mut(id, offset);
+        revive(&mut user.history, &mut user.row, stamp, idle.users);
         let mut fields = user.fields.take().map(|fields| *fields).unwrap_or_default();
         change(&mut fields);
         user.fields = (!fields.is_empty()).then(|| Box::new(fields));
         user.history.last = offset + 1;
-        user.row.stamp = stamp;
     }
 
     /// Drops a user.
@@ -177,21 +178,23 @@ impl Profiles {
         session: &SessionId,
         id: &UserId,
         (offset, stamp): (Offset, i64),
+        idle: Idle,
         layout: Option<&RowLayout>,
     ) {
-        self.drop_lapsed_alias(session);
+        self.drop_lapsed_alias(session, stamp, idle);
         let alias = Session::Of { user: id.clone(), merged: offset, stamp };
         let sessions = &mut self.sessions[shard(session.as_str())];
         let before = std::mem::replace(sessions.entry(session.as_str(), Session::default), alias);
         let user = self.user_mut(id, offset);
-        if let Session::Own(history, row) = before {
+        revive(&mut user.history, &mut user.row, stamp, idle.users);
+        if let Session::Own(mut history, mut row) = before {
+            revive(&mut history, &mut row, stamp, idle.sessions);
             user.history.merge(&history);
             if let Some(layout) = layout {
                 user.row.merge(layout, row);
             }
         }
         user.history.last = offset + 1;
-        user.row.stamp = stamp;
     }
 
     /// Forgets what received nothing since the actor's kind goes idle; what is still known of a user are their fields.
@@ -238,19 +241,23 @@ impl Profiles {
         profile
     }
 
-    /// The fields and tiles of the user who acts or asks, an anonymous session standing for one.
-    pub(crate) fn known(&self, actor: &Actor) -> (Option<&Fields>, Option<&Row>) {
+    /// The fields and tiles of the user who acts or asks at `now`, an anonymous session standing for one; no tiles of one
+    /// who went idle.
+    pub(crate) fn known(&self, actor: &Actor, now: i64, idle: Idle) -> (Option<&Fields>, Option<&Row>) {
+        let awake = |row: &Row, idle: i64| now.saturating_sub(row.stamp) <= idle;
         let of_user = |id: &UserId| match self.user(id) {
-            Some(user) => (user.fields.as_deref(), Some(&user.row)),
+            Some(user) => (user.fields.as_deref(), Some(&user.row).filter(|row| awake(row, idle.users))),
             None => (None, None),
         };
         if let Some(user) = &actor.user {
             return of_user(user);
         }
         match actor.session.as_ref().and_then(|session| self.session(session)) {
-            Some(Session::Own(_, row)) => (None, Some(row)),
-            Some(Session::Of { user, .. }) => of_user(user),
-            None => (None, None),
+            Some(Session::Own(_, row)) => (None, Some(row).filter(|row| awake(row, idle.sessions))),
+            Some(Session::Of { user, stamp, .. }) if now.saturating_sub(*stamp) <= idle.sessions => {
+                of_user(user)
+            }
+            Some(Session::Of { .. }) | None => (None, None),
         }
     }
 
@@ -293,11 +300,18 @@ impl Profiles {
         }
     }
 
-    /// Forgets a session whose user was deleted after the merge, so that what it does next starts anew, in a new
-    /// place: it must not matter whether a checkpoint, which leaves lapsed aliases out, was read in between.
-    fn drop_lapsed_alias(&mut self, id: &SessionId) {
+    /// Forgets a session whose user was deleted after the merge, or that went idle since, so that what it does next
+    /// starts anew, in a new place: it must not matter whether a checkpoint, which leaves lapsed aliases out, was read in
+    /// between.
+    fn drop_lapsed_alias(&mut self, id: &SessionId, now: i64, idle: Idle) {
         let shard = shard(id.as_str());
-        if self.sessions[shard].get(id.as_str()).is_some() && self.session(id).is_none() {
+        let lapsed = match self.sessions[shard].get(id.as_str()) {
+            Some(Session::Of { user, merged, stamp }) => {
+                !self.is_alive(user, *merged) || now.saturating_sub(*stamp) > idle.sessions
+            }
+            Some(Session::Own(..)) | None => false,
+        };
+        if lapsed {
             self.sessions[shard].remove(id.as_str());
         }
     }

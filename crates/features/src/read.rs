@@ -97,7 +97,7 @@ impl State {
         items: &[Option<ItemIndex>],
     ) -> FeatureRows {
         let plan = &*self.tables.plan;
-        let (user_fields, user_row) = self.profiles.known(request.actor);
+        let (user_fields, user_row) = self.profiles.known(request.actor, request.time.as_micros(), self.idle);
         let reading = Reading {
             state: self,
             plan,
@@ -150,7 +150,8 @@ impl<'a> Reading<'a> {
         let (row, idle) = match &table.part {
             Part::User => {
                 let anybody = self.request.actor.user.is_some() || self.request.actor.session.is_some();
-                (anybody.then_some(self.user_row)?, self.state.idle.users)
+                // One who went idle has no row here.
+                (anybody.then_some(self.user_row)?, i64::MAX)
             }
             Part::Session => {
                 let session = self.request.actor.session.as_ref()?;

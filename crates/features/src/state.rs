@@ -77,13 +77,13 @@ impl State {
             Fact::ItemDelete { item } => self.catalogue.delete(item),
             Fact::UserUpsert { user, fields, removed, patch } => {
                 let upsert = Upsert { fields, removed, available: None, patch: *patch };
-                self.profiles.upsert(user, at, |known| {
+                self.profiles.upsert(user, at, self.idle, |known| {
                     *known = patched(upsert.patch.then_some(&*known), &upsert);
                 });
             }
             Fact::UserDelete { user } => self.profiles.delete(user),
             Fact::Merge { session, user } => {
-                self.profiles.merge(session, user, at, Some(self.tables.user_layout()));
+                self.profiles.merge(session, user, at, self.idle, Some(self.tables.user_layout()));
             }
             // Decisions are a stream of their own, and what was erased is nobody's.
             Fact::Decision(_) | Fact::Erased => {}

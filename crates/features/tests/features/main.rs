@@ -1,5 +1,6 @@
 //! Declared features against a slow, obvious reference, at the boundary of the crate.
 
+mod expiry;
 mod properties;
 mod reference;
 mod world;
