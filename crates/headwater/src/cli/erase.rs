@@ -88,17 +88,19 @@ fn describe(document: &Document<'_>) -> String {
     if report.users == 0 && report.complete {
         return "Nobody was to be erased.".to_owned();
     }
-    let archived = match report.archived_files {
-        0 => String::new(),
-        files => format!(" and {} of the archive", counted(files as u64, "file")),
+    let records = |records, count: usize, place: &str| {
+        (count > 0).then(|| format!("{} in {}", counted(records, "record"), counted(count as u64, place)))
     };
+    let places = [
+        records(report.records, report.segments, "rewritten segment"),
+        records(report.archived_records, report.archived_files, "archived file"),
+    ];
+    let places: Vec<String> = places.into_iter().flatten().collect();
     let mut text = format!(
-        "Erased {} of {} with {}: rewrote {} ({:.1} MiB){archived} in {seconds:.1} s.",
-        counted(report.records + report.archived_records, "record"),
+        "Erased {} with {} in {seconds:.1} s: {}.",
         counted(report.users as u64, "user"),
         counted(report.sessions as u64, "session"),
-        counted(report.segments as u64, "segment"),
-        report.bytes as f64 / f64::from(1 << 20),
+        if places.is_empty() { "nothing was left of them".to_owned() } else { places.join(", ") },
     );
     if !report.complete {
         text += " It was interrupted: `headwater erase` goes on.";

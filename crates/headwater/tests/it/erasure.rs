@@ -1,19 +1,26 @@
 //! A user who asks to be forgotten is in no file any more, and everybody else is where they were.
 
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use serde_json::{Value, json};
 
-use crate::support::{Server, Site, exported};
+use crate::support::{Server, Site, exported, text};
 
 const GONE: &str = "somebody-who-left";
 const THEIRS: &str = "a-session-of-theirs";
 
 /// People who click around, one of them in all the ways in which a record can be somebody's.
 fn import(site: &Site) {
+    import_part(site, 0);
+}
+
+/// The `part`-th 400 of such clicks.
+fn import_part(site: &Site, part: usize) {
     let mut lines = String::new();
-    for at in 0..400 {
-        let time = format!("2026-11-01T{:02}:{:02}:00Z", at / 60, at % 60);
+    for at in part * 400..(part + 1) * 400 {
+        let time = format!("2026-11-{:02}T{:02}:{:02}:00Z", 1 + part, at % 400 / 60, at % 60);
         let item = format!("i{}", at % 23);
         let mut line = json!({ "id": format!("e{at}"), "type": "view", "item": item, "time": time });
         match at % 10 {
@@ -169,6 +176,70 @@ fn a_stopped_platform_is_erased_by_command_and_its_views_equal_a_replay() {
     }
     site.json(&["import", empty.to_str().unwrap()]);
     assert_eq!(checkpoint(), from_checkpoint);
+}
+
+/// Runs `erase` until it has said for so many times that something is erased, and kills it there; whether it got there,
+/// and whether it was still at work.
+fn killed_after(site: &Site, steps: usize) -> (bool, bool) {
+    let mut command = site.command(&["erase", GONE, "--log", "headwater=info,headwater_log=debug"]);
+    let mut erase = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(erase.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let reached = lines.by_ref().filter(|line| line.contains("erased records of")).nth(steps).is_some();
+    if reached {
+        erase.kill().unwrap();
+    }
+    drop(lines);
+    let status = erase.wait().unwrap();
+    assert!(reached || status.success(), "{status}");
+    (reached, !status.success())
+}
+
+fn copy(from: &Path, to: &Path) {
+    for path in files(from) {
+        let copied = to.join(path.strip_prefix(from).unwrap());
+        std::fs::create_dir_all(copied.parent().unwrap()).unwrap();
+        std::fs::copy(path, copied).unwrap();
+    }
+}
+
+#[test]
+fn an_erasure_that_is_killed_goes_on_with_the_next() {
+    let made = site(false);
+    let settings = std::fs::read_to_string(made.path("headwater.toml")).unwrap();
+    made.write("headwater.toml", &settings.replace("[log]\n", "[log]\nsegment_size = \"64KiB\"\n"));
+    for part in 0..4 {
+        import_part(&made, part);
+        made.json(&["archive", "--now"]);
+    }
+    let kept = others(&made);
+    let (mut killed, mut before_the_archive_was_done) = (0, 0);
+    for steps in 0.. {
+        let site = Site::new();
+        copy(made.folder.path(), site.folder.path());
+        let data = site.path("headwater-data");
+        let archived = || {
+            let held = holding(&data, GONE).into_iter();
+            held.filter(|path| path.starts_with(data.join("archive"))).count()
+        };
+        assert_eq!(archived(), 4);
+        let (reached, at_work) = killed_after(&site, steps);
+        if at_work {
+            killed += 1;
+            before_the_archive_was_done += usize::from(archived() > 0);
+            assert_eq!(site.json(&["erase"])["complete"], true);
+        }
+        for text in [GONE, THEIRS] {
+            assert_eq!(holding(&data, text), [""; 0].map(PathBuf::from), "killed after {steps} steps");
+        }
+        assert_eq!(others(&site), kept, "killed after {steps} steps");
+        let output = site.run(&["export", "--from-archive"]);
+        assert_eq!(text(&output.stdout).lines().count(), kept.len(), "killed after {steps} steps");
+        if !reached {
+            assert!(steps >= 6, "two segments and four files, not {steps}");
+            break;
+        }
+    }
+    assert!(killed > 2 && before_the_archive_was_done > 1, "{killed}, {before_the_archive_was_done}");
 }
 
 #[test]

@@ -64,6 +64,7 @@ impl Archive {
                     self.put(&path, writer.finish()?, PutMode::Overwrite)?;
                     done.records += records;
                     done.files += 1;
+                    tracing::debug!(file = path.as_ref(), records, "erased records of an archived file");
                 }
             }
         }
