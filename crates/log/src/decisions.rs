@@ -3,7 +3,6 @@
 //! An append hands its record to the operating system before it returns, so a killed process loses nothing; a thread
 //! of its own makes it durable shortly after, so a power failure loses the last moments. There is no deduplication.
 
-use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -29,7 +28,7 @@ pub struct DecisionLog {
     clock: Arc<dyn Clock>,
     options: DecisionOptions,
     thread: Mutex<Option<JoinHandle<()>>>,
-    _lock: File,
+    _lock: lock::Lock,
 }
 
 struct Shared {

@@ -1,6 +1,5 @@
 //! The embedded log: one partition in one folder, one writer, many readers.
 
-use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -42,7 +41,7 @@ pub struct EmbeddedLog {
     writer: Mutex<Option<JoinHandle<()>>>,
     opened: Timestamp,
     named: AtomicU64,
-    _lock: File,
+    _lock: lock::Lock,
 }
 
 impl EmbeddedLog {

@@ -6,8 +6,20 @@ use std::path::Path;
 use crate::LogError;
 use crate::disk::failed;
 
-/// Takes the writer lock of `folder`, creating the folder where needed. Held until the file is dropped.
-pub(crate) fn take(folder: &Path) -> Result<File, LogError> {
+/// The lock, held until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Lock(File);
+
+impl Drop for Lock {
+    /// Closing the file would do, were it not that a process being started shares it until it runs its own program.
+    fn drop(&mut self) {
+        // An error leaves the lock to the closing of the file.
+        let _ = self.0.unlock();
+    }
+}
+
+/// Takes the writer lock of `folder`, creating the folder where needed.
+pub(crate) fn take(folder: &Path) -> Result<Lock, LogError> {
     std::fs::create_dir_all(folder).map_err(failed("create", folder))?;
     let path = folder.join("lock");
     let file = OpenOptions::new()
@@ -17,7 +29,7 @@ pub(crate) fn take(folder: &Path) -> Result<File, LogError> {
         .open(&path)
         .map_err(failed("open", &path))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Lock(file)),
         Err(TryLockError::WouldBlock) => Err(LogError::Locked { path: folder.to_owned() }),
         Err(TryLockError::Error(error)) => Err(failed("lock", &path)(error)),
     }

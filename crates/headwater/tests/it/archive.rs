@@ -149,7 +149,7 @@ fn the_log_deletes_nothing_that_is_not_archived() {
     let lock = std::fs::File::create(archive.join("lock")).unwrap();
     lock.try_lock().unwrap();
     assert_eq!(start_after_a_run(), 0);
-    drop(lock);
+    lock.unlock().unwrap();
 
     let reader = LogReader::open(&Layout::of(folder.path()).events).unwrap();
     let decisions = LogReader::open(&Layout::of(folder.path()).decisions).unwrap();

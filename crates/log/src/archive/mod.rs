@@ -27,7 +27,6 @@ mod source;
 mod tests;
 mod text;
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -48,7 +47,8 @@ pub use retain::Retained;
 pub use run::{Archived, FileLimits, Until};
 pub use source::{PartitionOf, Source};
 
-use crate::{LogError, Offset, Partition, lock};
+use crate::lock::{self, Lock};
+use crate::{LogError, Offset, Partition};
 use layout::Place;
 
 /// Enough of a file's end to hold the footer of nearly all.
@@ -219,7 +219,7 @@ impl Drop for Archive {
 
 /// The right to change the archive. The file's lock goes first, or the next thread would find it taken.
 struct Change<'a> {
-    _lock: Option<File>,
+    _lock: Option<Lock>,
     _within: MutexGuard<'a, ()>,
 }
 
