@@ -102,6 +102,11 @@ pub fn read(name: &str, text: &str, overrides: &[Override]) -> Result<Loaded> {
     let problems: Vec<Problem> = settings
         .contradictions()
         .into_iter()
+        .map(|(path, message)| {
+            // Where no line is shown beside it, the message has to say which key is meant.
+            let message = if message.contains(&path) { message } else { format!("`{path}`: {message}") };
+            (path, message)
+        })
         .map(|(path, message)| match overridden.get(&path) {
             Some(variable) => {
                 Problem { span: None, message: format!("{message} (set by {variable})"), help: None }
