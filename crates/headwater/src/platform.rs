@@ -9,6 +9,7 @@ mod housekeeping;
 mod models;
 
 use std::path::{Path, PathBuf};
+use std::slice;
 use std::sync::Arc;
 
 use headwater_base::{Clock, ErrorKind, Invalid, Schema};
@@ -212,11 +213,29 @@ impl Store {
 /// The declared features, and those older versions of them that champions were trained on, compiled; the control database
 /// gives each definition its version.
 ///
+/// An older version that cannot be computed any more, because the domain has changed, is left out: the model that needs it
+/// is refused when it is loaded, which is no reason for the rest not to run.
+///
 /// # Errors
-/// A feature that cannot be; the database's.
+/// A declared feature that cannot be; the database's.
 pub fn plan(registry: &Registry, settings: &Settings, schema: &Schema) -> Result<Arc<Plan>, PlatformError> {
     let current = declared::define(registry, settings)?;
-    let specs = declared::active(registry, current, &declared::needed(registry, settings)?)?;
+    let mut needed = Vec::new();
+    for label in declared::needed(registry, settings)? {
+        match declared::active(registry, Vec::new(), slice::from_ref(&label)) {
+            Ok(specs) => match specs.iter().try_for_each(|spec| spec.check(schema)) {
+                Ok(()) => needed.push(label),
+                Err(problem) => {
+                    tracing::warn!(feature = %label, %problem, "a champion's feature cannot be computed");
+                }
+            },
+            Err(problem) if problem.kind() == ErrorKind::Caller => {
+                tracing::warn!(feature = %label, %problem, "a champion's feature is unknown");
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let specs = declared::active(registry, current, &needed)?;
     Ok(Arc::new(Plan::new(&specs, schema)?))
 }
 
@@ -291,8 +310,8 @@ impl Platform {
         }));
         store.catch_up()?;
         let generation = registry.generation()?;
-        let champions = models::champions(&registry, &settings.models());
         let plan = store.views.plan();
+        let champions = models::champions(&registry, &settings.models(), plan, &Snapshot::default());
         let surfaces = settings.surfaces(&store.schema, plan)?;
         for (number, labels) in settings.feature_schemas(plan) {
             registry.remember_schema(number, &labels)?;

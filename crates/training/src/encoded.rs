@@ -39,8 +39,10 @@ pub fn fit<'a>(
     Ok(fitting.freeze()?)
 }
 
-/// Puts encoders into an artifact, in the place of those it may hold.
+/// Puts encoders into an artifact, in the place of those it may hold; the manifest says which features they read, so that
+/// a store computes them for as long as the model is the champion.
 pub fn attach(bundle: &mut Bundle, schema: &EncodedSchema) {
+    bundle.manifest.features = schema.features().iter().map(|feature| feature.name.to_string()).collect();
     bundle.files.retain(|(name, _)| name != FILE);
     bundle.files.push((FILE.to_owned(), schema.to_json().into_bytes()));
 }
@@ -157,6 +159,7 @@ mod tests {
         attach(&mut bundle, &empty);
         attach(&mut bundle, &fitted());
         assert_eq!(bundle.files.len(), 1);
+        assert_eq!(bundle.manifest.features, ["item_ctr_1h@2", "item.category@1"]);
         assert_eq!(read(&bundle).unwrap(), Some(fitted()));
 
         let provided = [("item.category@1", FeatureType::Word), ("item_ctr_1h@2", FeatureType::Number)];

@@ -103,6 +103,7 @@ fn describe(shown: &Shown) -> String {
         ),
     ];
     lines.extend(manifest.options.iter().map(|(option, value)| format!("option    {option} = {value}")));
+    lines.extend(manifest.features.iter().map(|label| format!("reads     {label}")));
     lines.extend(manifest.metrics.iter().map(|(metric, value)| format!("metric    {metric} = {value}")));
     lines.extend(
         manifest

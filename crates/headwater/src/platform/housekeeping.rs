@@ -88,7 +88,8 @@ impl Chores {
                 return;
             }
         };
-        let champions = models::champions(&self.registry, &self.settings.models());
+        let (plan, now) = (self.engine.views().plan(), self.engine.snapshot());
+        let champions = models::champions(&self.registry, &self.settings.models(), plan, &now);
         let labels: Vec<String> = champions.iter().map(|model| model.label().to_string()).collect();
         self.engine.publish(Snapshot::new(surfaces, champions, self.settings.hash()));
         self.generation = generation;

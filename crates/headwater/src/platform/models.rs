@@ -2,34 +2,46 @@
 
 use std::sync::Arc;
 
+use compact_str::CompactString;
+use headwater_base::FeatureType;
+use headwater_features::Plan;
 use headwater_log::Position;
-use headwater_pipeline::LoadedModel;
+use headwater_pipeline::{LoadedModel, Snapshot};
 use headwater_registry::{ModelVersion, Registry};
 use headwater_training::artifact::IalsArtifact;
+use headwater_training::encoded;
 
-/// Loads the champion of every name that has one. One that cannot be loaded is logged and left out.
-pub(super) fn champions(registry: &Registry, names: &[String]) -> Vec<Arc<LoadedModel>> {
-    names
-        .iter()
-        .filter_map(|name| match champion(registry, name) {
-            Ok(model) => model,
-            Err(problem) => {
-                tracing::error!(model = %name, %problem, "the champion cannot be loaded; answers go without it");
-                None
-            }
-        })
-        .collect()
+/// Loads the champion of every name that has one, for a store that computes the features of `plan`. In the place of one
+/// that cannot be loaded, which is logged, stays what serves under its name in the snapshot `now`, if anything does.
+pub(super) fn champions(
+    registry: &Registry,
+    names: &[String],
+    plan: &Plan,
+    now: &Snapshot,
+) -> Vec<Arc<LoadedModel>> {
+    let champion = |name: &String| match champion(registry, name, plan) {
+        Ok(model) => model,
+        Err(problem) => {
+            let serving = now.models.get(name.as_str()).cloned();
+            let instead = serving.as_ref().map_or("nothing", |model| model.label());
+            tracing::error!(model = %name, %problem, serving = instead, "the champion cannot be loaded");
+            serving
+        }
+    };
+    names.iter().filter_map(champion).collect()
 }
 
-fn champion(registry: &Registry, name: &str) -> Result<Option<Arc<LoadedModel>>, String> {
+fn champion(registry: &Registry, name: &str, plan: &Plan) -> Result<Option<Arc<LoadedModel>>, String> {
     match registry.champion(name).map_err(|error| error.to_string())? {
-        Some(version) => load(registry, &version).map(|model| Some(Arc::new(model))),
+        Some(version) => load(registry, &version, plan).map(|model| Some(Arc::new(model))),
         None => Ok(None),
     }
 }
 
-fn load(registry: &Registry, version: &ModelVersion) -> Result<LoadedModel, String> {
+fn load(registry: &Registry, version: &ModelVersion, plan: &Plan) -> Result<LoadedModel, String> {
     let bundle = registry.load(&version.name, version.version).map_err(|error| error.to_string())?;
+    let provided: Vec<(&CompactString, FeatureType)> = plan.columns().collect();
+    encoded::load(&bundle, &provided).map_err(|error| error.to_string())?;
     let trained_to = Position(bundle.manifest.lineage.log_to.clone());
     let artifact = IalsArtifact::from_bundle(&bundle).map_err(|error| error.to_string())?;
     LoadedModel::ials(version.name.as_str(), version.version, artifact.model, artifact.items, trained_to)

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use compact_str::CompactString;
 use headwater_base::schema::one_of;
 use headwater_base::{Invalid, Schema};
+use headwater_features::EncoderSpec;
 use headwater_features::declared::{
     AggregateSpec, Conditions, Definition, FeatureSpec, FieldRef, Part, Plan, TimeFeature, check,
 };
@@ -52,6 +53,11 @@ pub struct FeatureSettings {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "time_features")]
     pub time: Option<TimeFeature>,
+    /// How models read it, as `log1p`, `quantile_bins(16)`, `one_hot(50, min_count=5)` or `hashed(1024)`; see
+    /// docs/features.md. No part of the definition: each trained model keeps the encoders it was trained with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub encode: Option<EncoderSpec>,
 }
 
 /// What interactions must satisfy to count.
@@ -223,6 +229,11 @@ impl Settings {
         self.features.iter().map(|(name, feature)| spec(name, feature, &schema)).collect()
     }
 
+    /// The encoders of features by name, where one is named; the others have [`EncoderSpec::default_for`] their values.
+    pub fn encoders(&self) -> BTreeMap<&str, EncoderSpec> {
+        self.features.iter().filter_map(|(name, feature)| Some((name.as_str(), feature.encode?))).collect()
+    }
+
     /// The names of the features that a surface reads, sorted: those it lists, or else all that are declared.
     pub fn features_of(&self, surface: &str) -> Vec<&str> {
         let listed = self.surfaces.get(surface).and_then(|surface| surface.features.as_ref());
@@ -247,6 +258,14 @@ impl Settings {
 fn spec(name: &str, feature: &FeatureSettings, schema: &Schema) -> Result<FeatureSpec, Invalid> {
     let spec = FeatureSpec { name: name.into(), version: 0, definition: feature.definition(schema)? };
     spec.check(schema)?;
+    if let Some(encoder) = &feature.encode {
+        let form = spec.definition.feature_type(schema);
+        if !encoder.takes(form) {
+            let default = EncoderSpec::default_for(form);
+            let expected = format!("an encoder of {} values, such as {default}", form.as_str());
+            return Err(Invalid::new("wrong_encoder", "encode", encoder, expected));
+        }
+    }
     Ok(spec)
 }
 

@@ -193,6 +193,54 @@ fn encoded_examples_are_numbers_by_encoders_that_are_saved_beside_them() {
     );
 }
 
+#[test]
+fn settings_name_the_encoders_and_a_moment_ends_what_they_see() {
+    let site = site();
+    let path = site.path("headwater.toml");
+    let settings = std::fs::read_to_string(&path).unwrap();
+    let declared = "
+        [features.item_ctr_1h]
+        entity = \"item\"
+        aggregate = { count = \"cart\" }
+        encode = \"log1p\"
+        [features.user_country]
+        field = \"item.category\"
+        encode = \"hashed(16)\"
+        [features.item_tags]
+        entity = \"user\"
+        aggregate = { top_k = \"cart\", of = \"item.category\", k = 2 }
+        encode = \"multi_hot(8, embedding)\"
+    ";
+    std::fs::write(&path, format!("{settings}\n{declared}")).unwrap();
+    let ask = ["export", "examples", "--encoded", "--out", "examples.jsonl", "--fit-before"];
+    let encoded = |before: &str| {
+        let report = site.json(&[&ask[..], &[before]].concat());
+        assert_eq!(report["examples"], 4, "{report}");
+        lines(&site, "examples.jsonl")
+    };
+    let rows = encoded("2025-11-24T16:01:00Z");
+    let of = |row: usize, name: &str| rows[row]["features"][name].clone();
+    assert_eq!(of(0, "item_ctr_1h@1"), json!(0.09531018));
+    assert_eq!(of(1, "item_ctr_1h@1"), json!(0.0), "missing");
+    assert_eq!(of(0, "user_country@1 (embedding)"), of(1, "user_country@1 (embedding)"));
+    // Sixteen buckets and one for what is missing, then those of the tags, of which there are two.
+    assert_eq!(of(2, "user_country@1 (embedding)"), json!(16.0));
+    assert_eq!(of(0, "item_tags@2 (embedding)").as_array().unwrap().len(), 2);
+    assert_eq!(of(1, "mixed@1=x"), json!(1.0));
+    // What was decided later, and alone has a number there, is unknown to the encoders; they know it without a cut.
+    assert_eq!(of(2, "feature_0"), json!(0.0));
+    let before_all = encoded("2025-11-24T16:00:00Z");
+    assert_eq!(before_all[1]["features"].get("mixed@1=x"), None);
+    let error = site.fails(&[&ask[..], &["tomorrow"]].concat(), 2);
+    assert!(error["message"].as_str().unwrap().contains("RFC 3339"), "{error}");
+
+    let wrong = declared.replace("log1p", "one_hot(4)");
+    std::fs::write(&path, format!("{settings}\n{wrong}")).unwrap();
+    let output = site.run(&["check", "--json"]);
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(told.contains("features.item_ctr_1h.encode") && told.contains("standardise(missing)"), "{told}");
+}
+
 /// [`site`] with a declared feature: how often the item was put into a cart.
 fn counting() -> Site {
     let site = site();

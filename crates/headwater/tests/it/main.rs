@@ -3,6 +3,7 @@
 
 mod archive;
 mod bench;
+mod champions;
 mod commands;
 mod crash;
 mod demo;

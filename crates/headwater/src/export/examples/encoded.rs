@@ -2,48 +2,68 @@
 
 use std::collections::BTreeMap;
 
-use headwater_base::{FeatureType, FeatureValue};
+use compact_str::ToCompactString as _;
+use headwater_base::{FeatureType, FeatureValue, Invalid, Timestamp};
+use headwater_features::encode::EncodeError;
 use headwater_features::{EncodedSchema, EncoderSpec, EncodingSpec, SchemaFitting};
 use headwater_training::examples::Example;
 
 use super::{FeatureColumns, Logged};
 use crate::export::ExportError;
 
-/// Encoders fitted on examples, each feature by the encoder that its form gets where none is named.
+/// Up to here every row of a table of embeddings is a number that `f32` has.
+const MOST_EMBEDDINGS: u32 = 1 << 24;
+
+/// Encoders fitted on examples, each feature by the encoder that the settings name, or else by that of its form.
 pub struct Encoding {
     raw: FeatureColumns,
     schema: EncodedSchema,
-    dense: FeatureColumns,
+    encoded: FeatureColumns,
     fingerprint: u64,
 }
 
 impl Encoding {
-    /// Fits encoders of the columns `raw` on all of `examples`, by their weights.
+    /// Fits encoders of the columns `raw` on those of `examples` that were decided before `cut`, by their weights; on all of
+    /// them without a cut. `named` has the encoders of features by name; one that does not take the values there are, as
+    /// those of an earlier version may be, gives way to the default.
     ///
     /// # Errors
     /// Those of the examples, and of features that do not encode.
     pub fn fit<E: Into<ExportError>>(
         raw: FeatureColumns,
+        named: &BTreeMap<&str, EncoderSpec>,
+        cut: Option<Timestamp>,
         examples: &mut (dyn Iterator<Item = Result<Example, E>> + '_),
     ) -> Result<Self, ExportError> {
-        let spec = |(name, kind): &(String, FeatureType)| EncodingSpec {
-            name: name.as_str().into(),
-            kind: *kind,
-            encoder: EncoderSpec::default_for(*kind),
+        let spec = |(label, kind): &(String, FeatureType)| {
+            let name = label.split_once('@').map_or(label.as_str(), |(name, _)| name);
+            let encoder = named.get(name).filter(|encoder| encoder.takes(*kind));
+            let encoder = encoder.copied().unwrap_or_else(|| EncoderSpec::default_for(*kind));
+            EncodingSpec { name: label.as_str().into(), kind: *kind, encoder }
         };
         let mut fitting = SchemaFitting::new(raw.columns().iter().map(spec).collect())?;
         for example in examples {
             let example = example.map_err(Into::into)?;
-            fitting.observe(&row(&raw, &example), example.weight)?;
+            if cut.is_none_or(|cut| example.time < cut) {
+                fitting.observe(&row(&raw, &example), example.weight)?;
+            }
         }
         let schema = fitting.freeze()?;
-        let (names, fingerprint) = (schema.dense_names(), schema.fingerprint());
-        let logged = Logged { places: (0..names.len()).collect() };
-        let dense = FeatureColumns {
-            columns: names.into_iter().map(|name| (name, FeatureType::Number)).collect(),
-            schemas: BTreeMap::from([(fingerprint, logged)]),
-        };
-        Ok(Self { raw, schema, dense, fingerprint })
+        if schema.sparse_size() > MOST_EMBEDDINGS {
+            let expected = format!("at most {MOST_EMBEDDINGS} rows of embeddings, all features together");
+            let invalid = Invalid::new("too_many_buckets", "encode", schema.sparse_size(), expected);
+            return Err(EncodeError::from(invalid).into());
+        }
+        let fingerprint = schema.fingerprint();
+        let numbers = schema.dense_names().into_iter().map(|name| (name, FeatureType::Number));
+        let indices = schema.fields().iter().map(|field| {
+            let form = if field.bag { FeatureType::Words } else { FeatureType::Number };
+            (format!("{} (embedding)", schema.features()[field.feature].name), form)
+        });
+        let columns: Vec<(String, FeatureType)> = numbers.chain(indices).collect();
+        let logged = Logged { places: (0..columns.len()).collect() };
+        let encoded = FeatureColumns { columns, schemas: BTreeMap::from([(fingerprint, logged)]) };
+        Ok(Self { raw, schema, encoded, fingerprint })
     }
 
     /// The encoders, as they are saved with a model.
@@ -51,9 +71,10 @@ impl Encoding {
         &self.schema
     }
 
-    /// The columns of encoded examples.
+    /// The columns of encoded examples: the dense ones, then for each feature with embeddings the rows of their table, one
+    /// number, or a list of them as text where a value has several words.
     pub fn columns(&self) -> &FeatureColumns {
-        &self.dense
+        &self.encoded
     }
 
     /// The example with its features as numbers.
@@ -61,10 +82,17 @@ impl Encoding {
     /// # Errors
     /// Never for examples with the columns that were fitted.
     pub fn encode(&self, mut example: Example) -> Result<Example, ExportError> {
-        let mut dense = vec![0.0; self.schema.dense_width()];
-        // The encoders named above write dense columns alone.
-        self.schema.encode_into(&row(&self.raw, &example), &mut dense, &mut Vec::new())?;
+        let (mut dense, mut sparse) = (vec![0.0; self.schema.dense_width()], Vec::new());
+        self.schema.encode_into(&row(&self.raw, &example), &mut dense, &mut sparse)?;
         example.features = dense.into_iter().map(FeatureValue::Number).collect();
+        example.features.extend(self.schema.fields().iter().zip(0..).map(|(place, field)| {
+            let mut rows = sparse.iter().filter(|entry| entry.field == field).map(|entry| entry.index);
+            if place.bag {
+                FeatureValue::Words(rows.map(|row| row.to_compact_string()).collect())
+            } else {
+                rows.next().map_or(FeatureValue::Missing, |row| FeatureValue::Number(row as f32))
+            }
+        }));
         example.schema = self.fingerprint;
         Ok(example)
     }

@@ -7,6 +7,7 @@ use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use headwater_base::Timestamp;
 use headwater_base::feature::feature_schema;
 use headwater_features::ViewsOptions;
 use headwater_log::LogReader;
@@ -34,6 +35,9 @@ pub struct ExamplesArgs {
     /// a file that ends in .schema.json.
     #[arg(long)]
     encoded: bool,
+    /// Fit the encoders on the examples decided before this moment alone, as where a model's training data end.
+    #[arg(long, value_name = "TIME", requires = "encoded")]
+    fit_before: Option<Timestamp>,
     /// Also what was recommended so lately that its outcomes may still come.
     #[arg(long)]
     open: bool,
@@ -75,9 +79,11 @@ pub(super) fn run(context: &Context, args: &ExamplesArgs) -> Result<(), Failure>
     };
     let (source, columns) = open(context, args)?;
     let encoding = if args.encoded {
+        let settings = context.settings()?.settings;
+        let named = settings.encoders();
         let mut fitted = None;
         source.each(&mut |rows| {
-            fitted = Some(Encoding::fit(columns.clone(), rows)?);
+            fitted = Some(Encoding::fit(columns.clone(), &named, args.fit_before, rows)?);
             Ok(())
         })?;
         fitted
