@@ -99,7 +99,7 @@ impl State {
     fn advance(&mut self, received: i64) {
         if received / DAY > self.clock / DAY && self.clock > 0 {
             self.profiles.forget_idle(received, self.idle);
-            self.tables.forget_idle(received, self.idle.sessions);
+            self.tables.forget_idle(received, self.idle);
         }
         self.clock = self.clock.max(received);
     }

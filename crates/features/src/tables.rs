@@ -136,9 +136,14 @@ impl Tables {
         }
     }
 
-    /// Drops rows of sessions that went idle.
-    pub(crate) fn forget_idle(&mut self, now: i64, idle_sessions: i64) {
-        self.sessions.retain(|row| now.saturating_sub(row.stamp) <= idle_sessions);
+    /// Drops what sessions, items and words that went idle keep.
+    pub(crate) fn forget_idle(&mut self, now: i64, idle: Idle) {
+        self.sessions.retain(|row| now.saturating_sub(row.stamp) <= idle.sessions);
+        for row in self.rows.iter_mut().flatten() {
+            if now.saturating_sub(row.stamp) > idle.users {
+                *row = Row::default();
+            }
+        }
     }
 
     /// Drops the row of a session.

@@ -136,11 +136,13 @@ pub enum Aggregate {
         /// Hits and total before anything was seen.
         prior: (f32, f32),
     },
-    /// How many different ones: exact up to 32 in a tile, beyond that by HyperLogLog with an error of about 3 %.
+    /// How many different ones: exact up to 208 in a tile, beyond that by HyperLogLog with a standard error of 2.3 %.
     Distinct(Attribute),
-    /// A quantile of the values, 0 to 1: exact up to 32 values in a tile, beyond that by t-digest.
+    /// A quantile of the values, 0 to 1: exact up to 32 values in a tile, beyond that by t-digest, whose ranks are off by
+    /// less than 0.02.
     Quantile(f64),
-    /// The most frequent ones, most frequent first.
+    /// The most frequent ones, most frequent first. Exact up to 128 different ones in a tile; beyond that a count may be
+    /// too low by a 128th of all (Misra and Gries, 1982).
     TopK {
         /// Of what.
         of: Attribute,

@@ -11,15 +11,21 @@ use datasketches::tdigest::TDigestMut;
 
 use crate::FeaturesError;
 use crate::bytes::{Reader, Writer, damaged};
+use crate::declared::check::MAX_WORDS;
 
-/// Up to how many values a sketch is exact.
-pub(crate) const EXACT: usize = 32;
+/// Up to how many values a quantile is exact.
+const EXACT: usize = 32;
+/// Up to how many different values are kept as they are. Beyond 192 the library's sketch is an array; before, it is a hash
+/// table, whose bytes depend on whether it was read from a checkpoint, and which is no smaller than the values. Some more,
+/// because two values may be one to the sketch.
+const EXACT_DISTINCT: usize = 208;
 /// 2^11 registers: a standard error of 2.3 %.
 const LOG_REGISTERS: u8 = 11;
 /// Compression of the t-digest: about this many centroids.
 const CENTROIDS: u16 = 100;
-/// Words whose frequencies one tile keeps.
-const FREQUENT: usize = 64;
+/// Words whose frequencies one tile keeps: as many as may be asked for, at least.
+const FREQUENT: usize = 128;
+const _: () = assert!(FREQUENT >= MAX_WORDS, "a tile keeps as many words as a `top_k` may give");
 
 /// Different values.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,7 +50,7 @@ impl Distinct {
         match self {
             Self::Few(values) => {
                 let Err(index) = values.binary_search(&value) else { return };
-                if values.len() < EXACT {
+                if values.len() < EXACT_DISTINCT {
                     values.insert(index, value);
                     return;
                 }
@@ -248,7 +254,7 @@ impl Sketch for Distinct {
                 values.iter().try_for_each(|value| writer.u64(*value))
             }
             Self::Many(sketch) => {
-                writer.length(EXACT + 1)?;
+                writer.length(EXACT_DISTINCT + 1)?;
                 writer.block(&sketch.serialize())
             }
         }
@@ -256,7 +262,7 @@ impl Sketch for Distinct {
 
     fn read<R: Read>(reader: &mut Reader<R>) -> Result<Self, FeaturesError> {
         let length = reader.length()?;
-        if length > EXACT {
+        if length > EXACT_DISTINCT {
             let sketch = HllSketch::deserialize(&reader.blob()?).map_err(damaged)?;
             return Ok(Self::Many(Box::new(sketch)));
         }

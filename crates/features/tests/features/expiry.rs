@@ -283,3 +283,20 @@ fn an_anonymous_visitor_is_forgotten_as_a_session_is() {
     assert_eq!(counted(&views, &events, &session("s0"), SESSIONS), FeatureValue::Number(1.0));
     assert_eq!(counted(&views, &events, &session("s0"), SESSIONS + 1), FeatureValue::Number(0.0));
 }
+
+#[test]
+fn nothing_is_kept_of_the_idle_but_their_fields() {
+    let click = |number: u32| {
+        let actor = within(&format!("u{number}"), &format!("s{number}"));
+        (0, interaction("click", actor, &format!("i{number}"), None))
+    };
+    let resident = |steps| live(&log(steps)).hold().resident_bytes();
+    let one = resident(vec![(0, click(0).1)]);
+    let mut steps: Vec<(i64, Fact)> = (0..500).map(click).collect();
+    let many = resident(steps.clone());
+    assert!(many > 100 * one, "{many} bytes of 500, {one} of one");
+    steps.push((USERS + DAY, click(0).1));
+    let left = resident(steps);
+    // The items themselves stay in the catalogue, and an empty row has its place.
+    assert!(left < many / 8, "{left} bytes are left of {many}");
+}

@@ -1,6 +1,8 @@
 //! Declared features against a slow, obvious reference, at the boundary of the crate.
 
+mod bounds;
 mod expiry;
 mod properties;
 mod reference;
+mod sketches;
 mod world;
