@@ -13,7 +13,7 @@ use crate::{Catalogue, FeaturesError, ItemIndex, ViewsOptions};
 /// A state that is folded from the log's beginning, event by event.
 #[derive(Debug)]
 pub struct Replay {
-    state: State,
+    pub(crate) state: State,
 }
 
 impl Replay {

@@ -11,6 +11,10 @@ use headwater_log::{Batch, Partition};
 use proptest::prelude::*;
 
 use super::*;
+use crate::Replay;
+use crate::declared::{
+    Aggregate, AggregateSpec, Attribute, Conditions, Definition, FeatureSpec, FieldRef, Part,
+};
 use crate::profiles::PROFILE_INTERACTIONS;
 
 fn schema() -> Arc<Schema> {
@@ -28,8 +32,42 @@ fn schema() -> Arc<Schema> {
     })
 }
 
+/// A count, a distinct count and the latest items of each kind of entity.
+fn features() -> Vec<FeatureSpec> {
+    let category = Part::Field(FieldRef::Item("category".into()));
+    let entities = [
+        vec![Part::User],
+        vec![Part::Session],
+        vec![Part::Item],
+        vec![category.clone()],
+        vec![Part::User, category],
+        vec![Part::Session, Part::Item],
+    ];
+    let aggregates = [
+        Aggregate::Count,
+        Aggregate::Distinct(Attribute::Item),
+        Aggregate::LastN { of: Attribute::Item, n: 5 },
+    ];
+    let pairs =
+        entities.iter().flat_map(|entity| aggregates.iter().map(move |aggregate| (entity, aggregate)));
+    let spec = |(number, (entity, aggregate)): (usize, (&Vec<Part>, &Aggregate))| FeatureSpec {
+        name: format!("f{number}").into(),
+        version: 1,
+        definition: Definition::Aggregate(AggregateSpec {
+            entity: entity.clone(),
+            aggregate: aggregate.clone(),
+            types: Vec::new(),
+            window: None,
+            decay: None,
+            conditions: Conditions::default(),
+        }),
+    };
+    pairs.enumerate().map(spec).collect()
+}
+
 fn options() -> ViewsOptions {
-    ViewsOptions { threads: 2, ..ViewsOptions::default() }
+    let plan = Plan::new(&features(), &schema()).unwrap();
+    ViewsOptions { threads: 2, plan: Arc::new(plan), ..ViewsOptions::default() }
 }
 
 fn views() -> Views {
@@ -91,6 +129,13 @@ fn fold(views: &Views, facts: impl IntoIterator<Item = Fact>) {
 fn state(views: &Views) -> Vec<u8> {
     let mut bytes = Vec::new();
     views.write_state(&mut bytes).unwrap();
+    bytes
+}
+
+/// What is folded event by event.
+fn folded(state: &State) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    state.write(&mut Writer::new(&mut bytes)).unwrap();
     bytes
 }
 
@@ -386,6 +431,11 @@ proptest! {
         }
         prop_assert_eq!(views.position(), reference.position());
         prop_assert!(state(&views) == state(&reference), "the bytes differ");
+        let mut replay = Replay::new(&schema(), &options());
+        for (offset, event) in log.iter().enumerate() {
+            replay.fold(Partition(0), offset as u64, event);
+        }
+        prop_assert!(folded(&replay.state) == folded(&views.state.read()), "a replay's bytes differ");
         for id in 0..6 {
             let actor = user(&format!("u{id}"));
             prop_assert_eq!(views.profile(&actor), reference.profile(&actor));

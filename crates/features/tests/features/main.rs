@@ -1,6 +1,7 @@
 //! Declared features against a slow, obvious reference, at the boundary of the crate.
 
 mod bounds;
+mod equivalence;
 mod expiry;
 mod properties;
 mod reference;

@@ -10,7 +10,7 @@ use super::reference::Reference;
 use super::world::*;
 
 /// Times are distinct microseconds, so that nothing depends on how ties break.
-fn facts() -> impl Strategy<Value = Vec<(i64, Fact)>> {
+pub(crate) fn facts() -> impl Strategy<Value = Vec<(i64, Fact)>> {
     let actor = prop_oneof![
         (0..3u8).prop_map(|id| user(&format!("u{id}"))),
         (0..3u8).prop_map(|id| session(&format!("s{id}"))),
