@@ -88,6 +88,26 @@ impl Views {
         Ok((Self::new(schema, options), Restored { skipped, ..Restored::default() }))
     }
 
+    /// The usable checkpoints in `dir`, newest first, each read when it is asked for; changes nothing there, so that it
+    /// may be done beside a running server. One that goes away meanwhile is left out.
+    ///
+    /// # Errors
+    /// A folder that is there and cannot be read.
+    pub fn saved(
+        dir: &Path,
+        schema: Arc<Schema>,
+        options: ViewsOptions,
+    ) -> Result<impl DoubleEndedIterator<Item = Self>, FeaturesError> {
+        let paths = if dir.exists() { list(dir)?.0 } else { Vec::new() };
+        Ok(paths.into_iter().filter_map(move |path| match read(&path, &schema, &options) {
+            Ok(views) => Some(views),
+            Err(error) => {
+                tracing::debug!(path = %path.display(), %error, "skipping a checkpoint of the views");
+                None
+            }
+        }))
+    }
+
     /// Writes a checkpoint to `dir` and removes all but the last two. When this returns, it is on the disk.
     pub fn checkpoint(&self, dir: &Path) -> Result<PathBuf, FeaturesError> {
         self.begin_checkpoint(dir)?.finish()
@@ -130,19 +150,28 @@ fn read(path: &Path, schema: &Arc<Schema>, options: &ViewsOptions) -> Result<Vie
 
 /// The checkpoints of a folder, newest first; leftovers of interrupted ones are removed.
 fn checkpoints(dir: &Path) -> Result<Vec<PathBuf>, FeaturesError> {
-    let mut found = Vec::new();
+    let (found, leftovers) = list(dir)?;
+    for path in leftovers {
+        fs::remove_file(&path).map_err(failed("remove", &path))?;
+    }
+    Ok(found)
+}
+
+/// The checkpoints of a folder, newest first, and what interrupted ones have left.
+fn list(dir: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), FeaturesError> {
+    let (mut found, mut leftovers) = (Vec::new(), Vec::new());
     for entry in fs::read_dir(dir).map_err(failed("read", dir))? {
         let path = entry.map_err(failed("read", dir))?.path();
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         if name.starts_with(PREFIX) && name.ends_with(TEMPORARY) {
-            fs::remove_file(&path).map_err(failed("remove", &path))?;
+            leftovers.push(path);
         } else if name.starts_with(PREFIX) && name.ends_with(SUFFIX) {
             found.push(path);
         }
     }
     // Names count events in a fixed width, so their order is that of the positions.
     found.sort_unstable_by(|a, b| b.cmp(a));
-    Ok(found)
+    Ok((found, leftovers))
 }
 
 fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FeaturesError {

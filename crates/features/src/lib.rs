@@ -7,6 +7,7 @@
 //!
 //! What this crate does not do: choose what to recommend, speak HTTP, or read a clock of its own.
 
+pub mod agreement;
 mod bytes;
 pub mod catalogue;
 mod checkpoint;

@@ -8,9 +8,9 @@ use headwater_log::{Batch, Offset, Partition, Position};
 
 use crate::read::{FeatureRequest, FeatureRows};
 use crate::state::{NoSink, State};
-use crate::{Catalogue, FeaturesError, ItemIndex, ViewsOptions};
+use crate::{Catalogue, FeaturesError, ItemIndex, Views, ViewsOptions};
 
-/// A state that is folded from the log's beginning, event by event.
+/// A state that is folded event by event, from the log's beginning or from a checkpoint.
 #[derive(Debug)]
 pub struct Replay {
     pub(crate) state: State,
@@ -20,6 +20,11 @@ impl Replay {
     /// The state of an empty log. Of the options, the plan and the idle times matter.
     pub fn new(schema: &Schema, options: &ViewsOptions) -> Self {
         Self { state: State::new(schema, options) }
+    }
+
+    /// Goes on from where these views stand: from a checkpoint, for one.
+    pub fn continuing(views: Views) -> Self {
+        Self { state: views.into_state() }
     }
 
     /// Folds an event that follows what was folded.

@@ -165,6 +165,11 @@ impl Views {
         }
     }
 
+    /// The state alone, for a replay that goes on from here.
+    pub(crate) fn into_state(self) -> State {
+        self.state.into_inner()
+    }
+
     /// The current snapshot of the catalogue.
     pub fn catalogue(&self) -> Arc<Catalogue> {
         Arc::clone(&self.catalogue.read())

@@ -5,6 +5,7 @@
 
 pub mod archiving;
 pub mod bench;
+pub mod beside;
 pub mod cli;
 pub mod clock;
 pub mod declared;

@@ -1,9 +1,9 @@
 //! Declared features against a slow, obvious reference, at the boundary of the crate.
 
+mod agreement;
 mod bounds;
 mod equivalence;
 mod expiry;
 mod properties;
 mod reference;
-mod sketches;
 mod world;

@@ -25,27 +25,38 @@ const INTERRUPTED: u8 = 130;
 pub struct Failure {
     exit: u8,
     report: Report,
+    /// Whether standard output already has its document.
+    printed: bool,
 }
 
 impl From<Report> for Failure {
     fn from(report: Report) -> Self {
-        Self { exit: 1, report }
+        Self { exit: 1, report, printed: false }
     }
 }
 
 /// The command was asked wrongly: exit code 2.
 pub fn usage(message: impl std::fmt::Display, help: &str) -> Failure {
-    Failure { exit: 2, report: miette!(code = "usage", help = help, "{message}") }
+    Failure { exit: 2, report: miette!(code = "usage", help = help, "{message}"), printed: false }
 }
 
 /// A signal stopped the command.
 pub fn interrupted(message: impl std::fmt::Display, help: &str) -> Failure {
-    Failure { exit: INTERRUPTED, report: miette!(code = "interrupted", help = help, "{message}") }
+    Failure {
+        exit: INTERRUPTED,
+        report: miette!(code = "interrupted", help = help, "{message}"),
+        printed: false,
+    }
 }
 
 /// An error of a crate below, with what to do about it.
 pub fn failed(code: &'static str, error: impl std::fmt::Display, help: &str) -> Failure {
-    Failure { exit: 1, report: miette!(code = code, help = help, "{error}") }
+    Failure { exit: 1, report: miette!(code = code, help = help, "{error}"), printed: false }
+}
+
+/// The command worked and printed its result, which is a bad one: exit code 1, and no other document.
+pub fn found_wrong(message: impl std::fmt::Display, help: &str) -> Failure {
+    Failure { exit: 1, report: miette!(code = "found_wrong", help = help, "{message}"), printed: true }
 }
 
 impl From<RegistryError> for Failure {
@@ -171,14 +182,14 @@ impl Failure {
     /// A signal stopped the command; what it did until then stays.
     pub fn interrupted(message: &str) -> Self {
         let report = miette!(code = "interrupted", help = "run the same command to go on", "{message}");
-        Self { exit: INTERRUPTED, report }
+        Self { exit: INTERRUPTED, report, printed: false }
     }
 
     /// Prints the report on standard error, and with `json` a document on standard output; gives the exit code.
     pub fn report(self, json: bool) -> ExitCode {
         // Where the streams are closed there is nobody to tell; the exit code still says it.
         let _ = writeln!(std::io::stderr().lock(), "{:?}", self.report);
-        if json {
+        if json && !self.printed {
             let _ = writeln!(std::io::stdout().lock(), "{:#}", self.document());
         }
         ExitCode::from(self.exit)

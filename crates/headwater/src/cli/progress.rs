@@ -1,5 +1,6 @@
 //! Progress on standard error, where that is a terminal.
 
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,6 +34,65 @@ impl Bar {
         self.bar.set_position(bytes);
         let rate = rows as f64 / self.watch.seconds().max(1e-9);
         self.bar.set_message(format!("{} rows, {}/s", thousands(rows), thousands(rate as u64)));
+    }
+
+    /// Takes the bar away.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// How often a rate is worked out.
+const EVERY: u64 = 4096;
+
+/// Events of a log read, and events a second.
+pub struct Fold {
+    bar: ProgressBar,
+    what: &'static str,
+    watch: Stopwatch,
+    read: Cell<u64>,
+    note: RefCell<String>,
+}
+
+impl Fold {
+    /// For `total` of `what`.
+    pub fn new(output: Output, total: u64, what: &'static str) -> Self {
+        let bar = hidden_unless(output, "{bar:30} {percent}%  {msg}  {elapsed}");
+        bar.set_length(total);
+        Self { bar, what, watch: Stopwatch::start(), read: Cell::new(0), note: RefCell::default() }
+    }
+
+    /// One more was read.
+    pub fn tick(&self) {
+        self.read.set(self.read.get() + 1);
+        if !self.read.get().is_multiple_of(EVERY) || self.bar.is_hidden() {
+            return;
+        }
+        self.bar.set_position(self.read.get());
+        let (read, note) = (self.read.get(), self.note.borrow());
+        self.bar.set_message(format!(
+            "{} {}, {}/s{note}",
+            thousands(read),
+            self.what,
+            thousands(self.rate())
+        ));
+    }
+
+    /// What else there is to say.
+    pub fn note(&self, note: impl FnOnce() -> String) {
+        if !self.bar.is_hidden() {
+            *self.note.borrow_mut() = format!(", {}", note());
+        }
+    }
+
+    /// How many were read.
+    pub fn read(&self) -> u64 {
+        self.read.get()
+    }
+
+    /// How many a second.
+    pub fn rate(&self) -> u64 {
+        (self.read.get() as f64 / self.watch.seconds().max(1e-9)) as u64
     }
 
     /// Takes the bar away.

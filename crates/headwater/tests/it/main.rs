@@ -10,6 +10,7 @@ mod demo;
 mod erasure;
 mod examples;
 mod features;
+mod features_check;
 mod import;
 mod serve;
 mod settings;

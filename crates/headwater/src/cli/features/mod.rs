@@ -1,9 +1,11 @@
-//! `headwater features`: what is declared, and every definition it has had.
+//! `headwater features`: what is declared, every definition it has had, and whether what was served holds.
 
+mod check;
 mod list;
 mod show;
 
 use clap::{Args, Subcommand};
+use headwater_base::FeatureValue;
 use headwater_features::declared::{Aggregate, AggregateSpec, Definition, TimeFeature};
 
 use super::context::Context;
@@ -23,12 +25,17 @@ enum FeaturesAction {
     List,
     /// Show every version of a feature with its definition.
     Show(show::ShowArgs),
+    /// Prove that what was served is what training reads: replay the log, and compare every logged value bit by bit.
+    ///
+    /// May be run beside a server. Exit code 1 where a value differs, or where nothing could be compared.
+    Check(check::CheckArgs),
 }
 
 pub(super) fn run(context: &Context, args: &FeaturesArgs) -> Result<(), Failure> {
     match &args.action {
         FeaturesAction::List => list::run(context),
         FeaturesAction::Show(args) => show::run(context, args),
+        FeaturesAction::Check(args) => check::run(context, args),
     }
 }
 
@@ -101,6 +108,16 @@ fn words(types: &[impl AsRef<str>]) -> String {
 
 fn time_name(time: TimeFeature) -> &'static str {
     TimeFeature::ALL.iter().find(|(_, other)| *other == time).map_or("", |(name, _)| name)
+}
+
+/// A value for people; nothing for a missing one.
+fn shown(value: &FeatureValue) -> Option<String> {
+    match value {
+        FeatureValue::Missing => None,
+        FeatureValue::Number(number) => Some(number.to_string()),
+        FeatureValue::Word(word) => Some(word.to_string()),
+        FeatureValue::Words(words) => Some(format!("[{}]", words.join(", "))),
+    }
 }
 
 /// Whether a window of it is a difference of two running totals; nothing for what is no aggregate.
