@@ -353,6 +353,9 @@ impl Platform {
     /// # Errors
     /// Folding or the checkpoint failed; everything is closed all the same.
     pub fn shutdown(self) -> Result<(), PlatformError> {
+        if let Some(archiving) = &self.archiving {
+            archiving.tell();
+        }
         self.erasing.stop();
         self.housekeeping.stop();
         if let Some(archiving) = self.archiving {

@@ -43,6 +43,14 @@ pub(super) fn run(context: &Context, args: &EraseArgs) -> Result<(), Failure> {
     let settings = &loaded.settings;
     let stop = interrupt::flag().into_diagnostic().wrap_err("cannot catch signals")?;
     let watch = Stopwatch::start();
+    let events = Layout::of(&context.data_dir).events;
+    if !events.is_dir() {
+        return Err(failed(
+            "no_log",
+            format!("there is no log in {}", context.data_dir.display()),
+            "name the data folder of the platform with --data-dir",
+        ));
+    }
     let store = Store::open(settings, &context.data_dir, &context.clock).map_err(|error| match error {
         PlatformError::Log(error @ LogError::Locked { .. }) => failed(
             "locked",

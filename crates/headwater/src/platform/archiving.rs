@@ -33,9 +33,14 @@ pub(super) struct Archiving {
 }
 
 impl Archiving {
+    /// Tells the thread to end, and does not wait: an erasure may wait for it.
+    pub(super) fn tell(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
     /// Ends the thread and waits for it; a file that was being filled is left for the next time.
     pub(super) fn stop(self) {
-        self.stopping.store(true, Ordering::Relaxed);
+        self.tell();
         drop(self.stop);
         if self.thread.join().is_err() {
             tracing::error!("archiving had panicked");

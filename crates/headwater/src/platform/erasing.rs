@@ -6,7 +6,12 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use headwater_base::ErrorKind;
+
 use crate::erasure::Eraser;
+
+/// How soon it is tried again where another process was archiving.
+const AGAIN: Duration = Duration::from_secs(60);
 
 /// The running thread.
 pub(super) struct Erasing {
@@ -24,10 +29,14 @@ impl Erasing {
         let thread = std::thread::Builder::new().name("erasure".into()).spawn(move || {
             loop {
                 // What failed is tried again the next time; until then the users are out of every answer all the same.
+                let mut pause = period;
                 if let Err(error) = eraser.run(&|| !told.load(Ordering::Relaxed)) {
                     tracing::error!(%error, "deleted users are not erased from all files yet");
+                    if error.kind() == ErrorKind::Retry {
+                        pause = period.min(AGAIN);
+                    }
                 }
-                if wait.recv_timeout(period) != Err(RecvTimeoutError::Timeout) {
+                if wait.recv_timeout(pause) != Err(RecvTimeoutError::Timeout) {
                     return;
                 }
             }

@@ -252,4 +252,6 @@ fn a_running_server_is_not_erased_from_beside() {
     assert!(error["help"].as_str().unwrap().contains("DELETE /v1/users/{id}"), "{error}");
     drop(server);
     assert_eq!(site.fails(&["erase", ""], 2)["code"], "usage");
+    assert_eq!(site.fails(&["erase", GONE, "--data-dir", "misspelt"], 1)["code"], "no_log");
+    assert!(!site.path("misspelt").exists());
 }

@@ -76,6 +76,7 @@ impl Archive {
         progress: &mut dyn FnMut(u64, u64) -> bool,
     ) -> Result<Archived, ArchiveError> {
         let _change = self.change()?;
+        source.refresh()?;
         let position = self.position(stream, partition)?;
         let (start, end) = (source.start(), source.end());
         if position > end {

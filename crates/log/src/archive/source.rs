@@ -12,6 +12,15 @@ pub trait Source {
     /// The offset after the last record that may be archived.
     fn end(&self) -> Offset;
 
+    /// Called before anything is read, with the right to change the archive held: what an erasure has replaced since this
+    /// was opened must not be read any more, since nobody would look for it in the archive again.
+    ///
+    /// # Errors
+    /// As of the log.
+    fn refresh(&self) -> Result<(), LogError> {
+        Ok(())
+    }
+
     /// Reads at most `limit` records from `from` on; fewer where a segment ends, none only at or past the end.
     ///
     /// # Errors
@@ -76,6 +85,10 @@ impl Source for DecisionLog {
 }
 
 impl Source for LogReader {
+    fn refresh(&self) -> Result<(), LogError> {
+        Self::refresh(self)
+    }
+
     fn start(&self) -> Offset {
         Self::start(self)
     }

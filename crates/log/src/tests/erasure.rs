@@ -396,6 +396,63 @@ fn a_session_that_only_the_archive_ties_to_its_user_is_found() {
 }
 
 #[test]
+fn who_archives_meanwhile_archives_nothing_of_theirs_after() {
+    let folder = tempfile::tempdir().unwrap();
+    let logs = Logs::filled(folder.path(), 240);
+    let archive = Archive::in_folder(&folder.path().join("archive")).unwrap();
+    // Another process has opened what is about to be replaced, and archives it then.
+    let events = LogReader::open(&folder.path().join("events")).unwrap();
+    let decisions = LogReader::open(&folder.path().join("decisions")).unwrap();
+    for reader in [&events, &decisions] {
+        assert_eq!(reader.events_from(0).count() as u64, reader.end());
+    }
+    let erasure = logs.survey_with(Some(&archive));
+    logs.erase(&erasure).unwrap();
+    archive.erase(&erasure, &|| true).unwrap();
+    for (stream, reader) in [(Stream::Events, &events), (Stream::Decisions, &decisions)] {
+        let archived = archive.archive(stream, Partition(0), reader, Until::Now, &mut |_, _| true).unwrap();
+        assert_eq!(archived.records, reader.end());
+    }
+    assert_eq!(holding(folder.path(), GONE), [""; 0]);
+
+    // A thread of this process archives all the time; they come back and leave again and again.
+    let mut searched = logs.events.end().0[0];
+    for round in 0..5 {
+        let done = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(Ordering::SeqCst) {
+                    let events = PartitionOf(&logs.events, Partition(0));
+                    archive
+                        .archive(Stream::Events, Partition(0), &events, Until::Now, &mut |_, _| true)
+                        .unwrap();
+                }
+            });
+            for at in 0..20 {
+                let back = vec![
+                    click(format!("r{round}-{at}"), GONE, THEIRS),
+                    click(format!("o{round}-{at}"), "o", ""),
+                ];
+                logs.events.append(back).wait().unwrap();
+            }
+            logs.events
+                .append(vec![of(format!("d{round}"), Fact::UserDelete { user: UserId::trusted(GONE) })])
+                .wait()
+                .unwrap();
+            let (deletions, end) = logs.events.deletions(searched).unwrap();
+            searched = end;
+            let erasure = erasure::survey(&logs.events, &logs.decisions, Some(&archive), deletions).unwrap();
+            logs.erase(&erasure).unwrap();
+            archive.erase(&erasure, &|| true).unwrap();
+            done.store(true, Ordering::SeqCst);
+        });
+        assert_eq!(holding(folder.path(), GONE), [""; 0], "round {round}");
+    }
+    let others = archive.read(Stream::Events, Partition(0), 242).unwrap();
+    assert!(others.filter(|read| read.as_ref().unwrap().1.fact != Fact::Erased).count() > 50);
+}
+
+#[test]
 fn retention_goes_on_beside_an_erasure() {
     let folder = tempfile::tempdir().unwrap();
     let logs = Logs::filled(folder.path(), 240);
