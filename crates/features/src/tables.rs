@@ -116,23 +116,24 @@ impl Tables {
         let Scratch { filters, attributes, keys } = &self.scratch;
         let touch = Touch { time, value: interaction.value, filters: *filters, attributes, keys };
         for (table, rows) in self.plan.tables.iter().zip(&mut self.rows) {
-            if table.layout.filters & touch.filters == 0 {
-                continue;
-            }
+            let counts = table.layout.filters & touch.filters != 0;
             let (row, idle) = match &table.part {
                 Part::User => continue,
-                Part::Session => match &interaction.actor.session {
-                    Some(session) => (self.sessions.entry(session.as_str(), Row::default), idle.sessions),
-                    None => continue,
-                },
-                Part::Item => (row_mut(rows, item), idle.users),
+                Part::Session => {
+                    let Some(session) = &interaction.actor.session else { continue };
+                    (session_row(&mut self.sessions, session, counts), idle.sessions)
+                }
+                Part::Item => (number_row(rows, item, counts), idle.users),
                 Part::Field(_) => match table.key.map(|key| touch.keys[key]) {
-                    Some(word) if word != NO_WORD => (row_mut(rows, word), idle.users),
+                    Some(word) if word != NO_WORD => (number_row(rows, word, counts), idle.users),
                     _ => continue,
                 },
             };
+            let Some(row) = row else { continue };
             revive(row, stamp, idle);
-            row.add(&table.layout, &touch);
+            if counts {
+                row.add(&table.layout, &touch);
+            }
         }
     }
 
@@ -312,6 +313,23 @@ fn row_mut(rows: &mut Vec<Row>, number: u32) -> &mut Row {
         rows.resize_with(index + 1, Row::default);
     }
     &mut rows[index]
+}
+
+/// The row of an item or a word, which an interaction that counts makes. One that does not count keeps what is there from
+/// going idle all the same: what a feature is must not depend on what other features count.
+fn number_row(rows: &mut Vec<Row>, number: u32, counts: bool) -> Option<&mut Row> {
+    if counts {
+        return Some(row_mut(rows, number));
+    }
+    rows.get_mut(number as usize).filter(|row| row.stamp != i64::MIN)
+}
+
+/// The same for a session.
+fn session_row<'a>(rows: &'a mut Keyed<Row>, session: &SessionId, counts: bool) -> Option<&'a mut Row> {
+    if counts {
+        return Some(rows.entry(session.as_str(), Row::default));
+    }
+    rows.get_mut(session.as_str())
 }
 
 fn categorical<'a>(field: &FieldRef, fields: &'a Fields) -> Option<&'a str> {

@@ -22,6 +22,10 @@ impl<T> Keyed<T> {
         self.states.get(self.ids.get(id)? as usize)?.as_ref()
     }
 
+    pub(crate) fn get_mut(&mut self, id: &str) -> Option<&mut T> {
+        self.states.get_mut(self.ids.get(id)? as usize)?.as_mut()
+    }
+
     /// The state of `id`, made by `new` where there is none.
     pub(crate) fn entry(&mut self, id: &str, new: impl FnOnce() -> T) -> &mut T {
         let index = self.ids.intern(id) as usize;

@@ -239,3 +239,27 @@ fn decisions_are_put_in_the_order_of_their_positions() {
     assert_eq!(sorted(2), [1, 2, 3, 4, 5]);
     assert_eq!(sorted(1), [2, 1, 4, 3, 5]);
 }
+
+#[test]
+fn what_else_is_counted_does_not_decide_who_went_idle() {
+    let count = |entity: Part, types: &[&str], name: &str| {
+        feature(name, Definition::Aggregate(aggregate(&[entity], Aggregate::Count, types, None, None)))
+    };
+    let category = || Part::Field(FieldRef::Item("category".into()));
+    let parts = || [("item", Part::Item), ("session", Part::Session), ("category", category())];
+    let clicks: Vec<_> = parts().map(|(name, part)| count(part, &["click"], name)).into();
+    let all: Vec<_> = parts().map(|(name, part)| count(part, &[], &format!("all_{name}"))).into();
+    // A click, and impressions that keep what it counted for from going idle after 400 days.
+    let asks =
+        |kind: &str, day: i64| event(day * DAY, day * DAY, interaction(kind, session("s1"), "i1", None));
+    let shown = (1..6).map(|round| asks("impression", round * 300));
+    let events: Vec<Event> =
+        [event(0, 0, item("i1", "shoes")), asks("click", 0)].into_iter().chain(shown).collect();
+    let views = Views::new(Arc::new(schema()), options(&clicks));
+    views.apply(&batch(0, &events)).unwrap();
+    let decisions = vec![decided(&views, &clicks, session("s1"), 1501 * DAY, "r1")];
+    let rows = &decisions[0].features.as_ref().unwrap().rows;
+    assert!(rows[0].iter().all(|value| value.same(&FeatureValue::Number(1.0))), "{rows:?}");
+    let found = check(&events, decisions, &clicks, &[clicks.clone(), all].concat()).unwrap();
+    assert_eq!((found.compared, found.different), (6, 0), "{:?}", found.differences);
+}

@@ -6,4 +6,5 @@ mod equivalence;
 mod expiry;
 mod properties;
 mod reference;
+mod sketches;
 mod world;
