@@ -3,7 +3,17 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
 
+use headwater::platform::{Layout, Store};
+use headwater::settings::Settings;
+use headwater_base::time::ManualClock;
+use headwater_base::{
+    Actor, Clock, Event, EventId, Fact, Fields, Interaction, ItemId, SessionId, Timestamp, UserId,
+};
+use headwater_log::archive::{Archive, PartitionOf, Stream, Until};
+use headwater_log::{DecisionLog, EventLog as _, Partition};
 use serde_json::{Value, json};
 
 use crate::support::{Server, Site, exported, text};
@@ -240,6 +250,63 @@ fn an_erasure_that_is_killed_goes_on_with_the_next() {
         }
     }
     assert!(killed > 2 && before_the_archive_was_done > 1, "{killed}, {before_the_archive_was_done}");
+}
+
+/// The log's beginning, and with it the merge that says whose the session is, is only in the archive.
+#[test]
+fn a_session_of_which_only_the_archive_knows_whose_it_was_is_erased() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::at(Timestamp::from_seconds(1_764_000_000)));
+    let ambient: Arc<dyn Clock> = clock.clone();
+    let mut settings = Settings::default();
+    settings.log.segment_size.0 = 64 << 10;
+    let store = Store::open(&settings, folder.path(), &ambient).unwrap();
+    let (decisions, _) = DecisionLog::open(
+        &Layout::of(folder.path()).decisions,
+        settings.decision_options(),
+        Arc::clone(&ambient),
+    )
+    .unwrap();
+    let append = |facts: Vec<Fact>| {
+        let now = clock.now();
+        let event = |fact| Event { id: EventId::default(), time: now, received: now, fact };
+        store.log.append(facts.into_iter().map(event).collect()).wait().unwrap();
+    };
+    let view = |actor: Actor| {
+        let (kind, item) = ("view".into(), ItemId::trusted("i"));
+        Fact::Interaction(Interaction {
+            kind,
+            actor,
+            item,
+            value: None,
+            request_id: None,
+            context: Fields::default(),
+        })
+    };
+    let (gone, theirs) = (UserId::trusted(GONE), SessionId::trusted(THEIRS));
+    append(vec![
+        view(Actor::session(theirs.clone())),
+        Fact::Merge { session: theirs.clone(), user: gone.clone() },
+    ]);
+    for _ in 0..20 {
+        append(vec![view(Actor::user(UserId::trusted("somebody-else"))); 200]);
+    }
+    let archive = Arc::new(Archive::in_folder(&settings.archive_folder(folder.path())).unwrap());
+    let events = PartitionOf(&*store.log, Partition(0));
+    archive.archive(Stream::Events, Partition(0), &events, Until::Now, &mut |_, _| true).unwrap();
+    clock.set(clock.now().plus(Duration::from_secs(10 * 86_400)));
+    store.log.truncate(clock.now().minus(Duration::from_secs(86_400))).unwrap();
+    assert!(store.log.start().offset(Partition(0)) > 2);
+
+    append(vec![view(Actor::session(theirs)), Fact::UserDelete { user: gone }]);
+    let report = store.eraser(&Arc::new(decisions), &settings).run(&|| true).unwrap();
+    assert_eq!((report.users, report.sessions, report.complete), (1, 1, true));
+    assert_eq!((report.records, report.archived_records), (2, 2));
+    store.close().unwrap();
+    for text in [GONE, THEIRS] {
+        assert_eq!(holding(folder.path(), text), [""; 0].map(PathBuf::from));
+    }
+    assert!(!holding(folder.path(), "somebody-else").is_empty());
 }
 
 #[test]
