@@ -145,6 +145,42 @@ fn no_byte_of_an_erased_user_stays_in_any_file() {
 }
 
 #[test]
+fn an_erasure_that_dies_between_files_or_within_one_is_finished_by_the_next() {
+    let folder = tempfile::tempdir().unwrap();
+    let archive = open(folder.path(), 4);
+    let events = (0..24).map(|n| record([0, 3, 4, 5][n % 4], n % 3, n % 3, n as u32 / 8)).collect();
+    let decisions = (0..12).map(|n| record(6, n % 3, n % 3, 0)).collect();
+    all(&archive, Stream::Events, &Records::new(events));
+    all(&archive, Stream::Decisions, &Records::new(decisions));
+    let erasure = deletion_at(1000);
+    let before = files(folder.path());
+    let whole = archive.erase(&erasure, &|| true).unwrap();
+    let after = files(folder.path());
+    assert!(whole.files > 4 && after.len() == before.len());
+
+    // Whatever the order: the files up to one are rewritten, of the next there is half in the place where it is staged.
+    for done in 0..after.len() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, bytes: &[u8]| {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, bytes).unwrap();
+        };
+        for (name, bytes) in after[..done].iter().chain(&before[done..]) {
+            write(name, bytes);
+        }
+        let (name, bytes) = &before[done];
+        write(&format!("{name}#1"), &bytes[..bytes.len() / 2]);
+        let archive = open(folder.path(), 4);
+        let rest = archive.erase(&erasure, &|| true).unwrap();
+        let left =
+            before[done..].iter().zip(&after[done..]).filter(|(before, after)| before != after).count();
+        assert_eq!(rest.files, left, "died at {name}");
+        assert!(files(folder.path()) == after, "died at {name}");
+    }
+}
+
+#[test]
 fn retention_deletes_whole_days_and_remembers_how_far_the_archive_reached() {
     let folder = tempfile::tempdir().unwrap();
     let archive = open(folder.path(), 3);
