@@ -5,6 +5,7 @@
 
 pub mod client;
 pub mod error;
+pub mod features;
 pub mod freshness;
 pub mod ials;
 pub mod import;
@@ -40,6 +41,8 @@ pub enum Bench {
     Serve,
     /// From an event's acknowledgement to a changed answer (Gowalla).
     Freshness,
+    /// Declared features folded and read, beside Polars [made-up events, MovieLens-1M].
+    Features,
     /// A data set into an empty log, and the start of a server on it [MovieLens-1M].
     Import,
 }
@@ -84,6 +87,11 @@ pub fn run(arguments: &BenchArgs, data_root: Option<&Path>) -> Result<Report, Be
         Bench::Ingest => ingest::run(knobs),
         Bench::Serve => serve::run(preset(Preset::Split), &data("gowalla")?, knobs),
         Bench::Freshness => freshness::run(preset(Preset::Split), &data("gowalla")?, knobs),
+        Bench::Features => {
+            let wanted = arguments.data.is_some() || data_root.is_some();
+            let data = if wanted { Some(data("ml-1m-seq")?) } else { None };
+            features::run(preset(Preset::Sequence), data.as_deref(), knobs)
+        }
         Bench::Import => import::run(preset(Preset::Sequence), &data("ml-1m-seq")?, knobs),
     }
 }

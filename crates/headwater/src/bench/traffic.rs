@@ -35,6 +35,12 @@ impl EventTails {
         };
         Self((0..COMBINATIONS).map(tail).collect())
     }
+
+    /// Tails of `next`'s making.
+    pub fn made(mut next: impl FnMut() -> Option<String>) -> Self {
+        let tail = |_| next().unwrap_or_default().into_bytes().into_boxed_slice();
+        Self((0..COMBINATIONS).map(tail).collect())
+    }
 }
 
 /// Made-up users and items, for benchmarks that need no real ones.

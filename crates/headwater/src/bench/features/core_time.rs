@@ -1,0 +1,45 @@
+//! The time that the calling thread was on a core: what "on one core" means on a machine with other work to do.
+
+use crate::bench::BenchError;
+use crate::clock::Stopwatch;
+
+/// Runs from its start.
+pub(super) struct CoreTime {
+    nanoseconds: u64,
+    clock: Stopwatch,
+}
+
+impl CoreTime {
+    pub(super) fn start() -> Result<Self, BenchError> {
+        Ok(Self { nanoseconds: on_core()?, clock: Stopwatch::start() })
+    }
+
+    /// Seconds on a core, and by the clock.
+    pub(super) fn seconds(&self) -> Result<(f64, f64), BenchError> {
+        let clock = self.clock.seconds();
+        Ok(((on_core()? - self.nanoseconds) as f64 / 1e9, clock))
+    }
+}
+
+fn on_core() -> Result<u64, BenchError> {
+    let path = "/proc/thread-self/schedstat";
+    let text = std::fs::read_to_string(path).map_err(BenchError::io(format!("reading {path}")))?;
+    let first = text.split_ascii_whitespace().next().and_then(|number| number.parse().ok());
+    first.ok_or_else(|| BenchError::Answer(format!("{path} says {text:?}")))
+}
+
+/// A line of the process's status in bytes: `VmRSS`, `VmHWM`.
+pub(super) fn memory(line: &str) -> Result<f64, BenchError> {
+    let path = "/proc/self/status";
+    let text = std::fs::read_to_string(path).map_err(BenchError::io(format!("reading {path}")))?;
+    let found = text.lines().find_map(|said| said.strip_prefix(line)?.strip_prefix(':'));
+    let kibibytes = found.and_then(|rest| rest.trim().strip_suffix("kB")?.trim().parse::<f64>().ok());
+    kibibytes
+        .map(|kibibytes| kibibytes * 1024.0)
+        .ok_or_else(|| BenchError::Answer(format!("{path} says nothing of {line}")))
+}
+
+/// Begins the peak (`VmHWM`) anew.
+pub(super) fn forget_peak() -> Result<(), BenchError> {
+    std::fs::write("/proc/self/clear_refs", "5").map_err(BenchError::io("writing /proc/self/clear_refs"))
+}
