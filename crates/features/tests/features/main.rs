@@ -7,4 +7,5 @@ mod expiry;
 mod properties;
 mod reference;
 mod sketches;
+mod versions;
 mod world;

@@ -3,7 +3,7 @@
 use headwater_base::{FeatureType, FeatureValue};
 
 use super::{encoded, fitted, number, word, words};
-use crate::encode::{EncodedSchema, Output};
+use crate::encode::{EncodedSchema, EncoderSpec, Output};
 
 const MISSING: FeatureValue = FeatureValue::Missing;
 
@@ -252,4 +252,60 @@ fn every_type_has_a_default_that_takes_it() {
         fitted(kind, &spec.to_string(), &[]);
     }
     assert_eq!(Output::default(), Output::Columns);
+}
+
+/// An encoder of each kind and output, with the type that it takes. One that is added does not compile here until it
+/// takes its place.
+fn encoder_after(before: Option<&EncoderSpec>) -> Option<EncoderSpec> {
+    use EncoderSpec as E;
+    use Output::{Columns, Embedding};
+    Some(match before.copied() {
+        None => E::Number { missing: false },
+        Some(E::Number { missing: false }) => E::Number { missing: true },
+        Some(E::Number { missing: true }) => E::Standardise { missing: false },
+        Some(E::Standardise { missing: false }) => E::Standardise { missing: true },
+        Some(E::Standardise { missing: true }) => E::Log1p { standardise: false, missing: false },
+        Some(E::Log1p { standardise: false, .. }) => E::Log1p { standardise: true, missing: true },
+        Some(E::Log1p { standardise: true, .. }) => E::QuantileBins { bins: 4, output: Columns },
+        Some(E::QuantileBins { output: Columns, .. }) => E::QuantileBins { bins: 4, output: Embedding },
+        Some(E::QuantileBins { output: Embedding, .. }) => {
+            E::OneHot { max: 2, min_count: 1, output: Columns }
+        }
+        Some(E::OneHot { output: Columns, .. }) => E::OneHot { max: 2, min_count: 1, output: Embedding },
+        Some(E::OneHot { output: Embedding, .. }) => E::Hashed { buckets: 1000 },
+        Some(E::Hashed { .. }) => E::MultiHot { max: 2, min_count: 1, output: Columns },
+        Some(E::MultiHot { output: Columns, .. }) => E::MultiHot { max: 2, min_count: 1, output: Embedding },
+        Some(E::MultiHot { output: Embedding, .. }) => return None,
+    })
+}
+
+#[test]
+fn every_encoder_takes_a_nan_and_a_foreign_type_for_missing_and_tells_it_from_the_unknown() {
+    let mut encoder = encoder_after(None);
+    while let Some(spec) = encoder {
+        for kind in [FeatureType::Number, FeatureType::Word, FeatureType::Words] {
+            if !spec.takes(kind) {
+                continue;
+            }
+            let (known, unknown, foreign) = match kind {
+                FeatureType::Number => ([2.0, 3.0, 5.0].map(number), number(1e30), word("2")),
+                FeatureType::Word => (["a", "a", "b"].map(word), word("new"), words(&["a"])),
+                FeatureType::Words => {
+                    ([&["a"], &["a"], &["b"]].map(|one| words(one)), words(&["new"]), word("a"))
+                }
+            };
+            let schema = fitted(kind, &spec.to_string(), &known);
+            let missing = encoded(&schema, &[MISSING]);
+            for value in [number(f32::NAN), FeatureValue::number(f32::NAN), foreign] {
+                assert_eq!(encoded(&schema, std::slice::from_ref(&value)), missing, "{spec} of {value:?}");
+            }
+            let unknown = encoded(&schema, &[unknown]);
+            assert_ne!(unknown, missing, "{spec}");
+            for (dense, sparse) in [missing, unknown] {
+                assert!(dense.iter().all(|column| column.is_finite()), "{spec}: {dense:?}");
+                assert!(sparse.iter().all(|entry| entry.index < schema.sparse_size()), "{spec}: {sparse:?}");
+            }
+        }
+        encoder = encoder_after(Some(&spec));
+    }
 }

@@ -31,11 +31,22 @@ fn definition(table: &str) -> Definition {
 }
 
 /// What is said beside the keys at fault.
-fn told(settings: &str) -> Vec<String> {
+fn labels(settings: &str) -> Vec<String> {
     let text = format!("{DOMAIN}{settings}");
     let report = load::read("test", &text, &[]).unwrap_err();
     let labels = report.labels().unwrap_or_else(|| panic!("{report:?}"));
     labels.map(|label| label.label().unwrap_or_default().to_owned()).collect()
+}
+
+/// The same without the keys, where they are named first.
+fn told(settings: &str) -> Vec<String> {
+    let without_key = |label: String| match label.split_once("`: ") {
+        Some((key, problem)) if key.starts_with("`features.") || key.starts_with("`surfaces.") => {
+            problem.to_owned()
+        }
+        _ => label,
+    };
+    labels(settings).into_iter().map(without_key).collect()
 }
 
 fn told_of(table: &str) -> String {
@@ -263,6 +274,59 @@ fn wrong_tables_are_told_what_would_be_right() {
     ];
     for (table, expected) in cases {
         assert_eq!(told_of(&table), expected, "{table}");
+    }
+}
+
+/// What the store refuses is told beside the key at fault, in the words of the settings.
+#[test]
+fn what_cannot_be_computed_is_told_where_it_stands() {
+    let count = "entity = \"item\"\naggregate = { count = \"click\" }\n";
+    let parts = "user, session, item, item.category, user.country or context.device";
+    let words = "item, item.category, user.country or context.device";
+    let tiles = "expected between 5m and 730d: no tiles are kept for other windows";
+    let cases = [
+        ("field", 
+            "field = \"item.prise\"".to_owned(),
+            "`item.prise` cannot be used; expected item.price, item.category, user.country or context.device".to_owned(),
+        ),
+        ("entity", 
+            count.replace("\"item\"", "\"item.price\""),
+            format!("`item.price` cannot be used; expected {parts}; item.price is numeric"),
+        ),
+        ("entity", 
+            count.replace("\"item\"", "[\"user\", \"session\"]"),
+            "`user x session` cannot be used; expected `user` or `session` alone: a session is one user's, so the pair is the session".to_owned(),
+        ),
+        ("window", format!("{count}window = \"4m\""), format!("`240s` cannot be used; {tiles}")),
+        ("window", format!("{count}window = \"731d\""), format!("`63158400s` cannot be used; {tiles}")),
+        ("decay", 
+            "entity = \"item\"\naggregate = { max = \"click\" }\ndecay = \"1h\"".to_owned(),
+            "`3600s` cannot be used; expected no decay with `max`: only count, sum, mean and rate decay".to_owned(),
+        ),
+        ("aggregate.of", 
+            "entity = \"item\"\naggregate = { last_n = \"click\", of = \"user\", n = 3 }".to_owned(),
+            format!("`user` cannot be used; expected {words}; `last_n` gives words, and nobody's id is shown"),
+        ),
+        ("aggregate.of", 
+            "entity = \"item\"\naggregate = { top_k = \"click\", of = \"session\", k = 3 }".to_owned(),
+            format!("`session` cannot be used; expected {words}; `top_k` gives words, and nobody's id is shown"),
+        ),
+        ("aggregate.of", 
+            "entity = \"item\"\naggregate = { distinct = \"click\", of = \"item.price\" }".to_owned(),
+            "`item.price` cannot be used; expected value, item, user, session, item.category, user.country or context.device; item.price is numeric".to_owned(),
+        ),
+        ("where.context.divice", 
+            format!("{count}where = {{ context = {{ divice = \"tv\" }} }}"),
+            "`context.divice` cannot be used; expected context.device".to_owned(),
+        ),
+        ("where.value", 
+            format!("{count}where = {{ value = {{ min = 2.0, max = 1.0 }} }}"),
+            "`2 to 1` cannot be used; expected min <= max".to_owned(),
+        ),
+    ];
+    for (key, table, expected) in cases {
+        let told = labels(&format!("[features.feature]\n{table}"));
+        assert_eq!(told, [format!("`features.feature.{key}`: {expected}")], "{table}");
     }
 }
 
