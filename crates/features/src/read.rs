@@ -8,7 +8,7 @@ use crate::catalogue::Catalogue;
 use crate::declared::plan::{Compiled, Place, ReadOp, Source, TilesRead};
 use crate::declared::{FieldRef, Part, Plan, TimeFeature};
 use crate::state::State;
-use crate::tiles::column::{SUM_STEPS, decayed_at, get_f32, get_i64, get_time};
+use crate::tiles::column::{decayed_at, get_f32, get_time, sum_since};
 use crate::tiles::fixed::Window;
 use crate::tiles::large::{Cell, Distinct, Frequent, Quantile};
 use crate::tiles::{GroupLayout, NO_WORD, Row, RowLayout};
@@ -265,10 +265,6 @@ impl<'a> Reading<'a> {
             let total = last.map_or(0, |tile| tile[at]);
             f64::from(total.wrapping_sub(window.base.map_or(0, |tile| tile[at])))
         };
-        let sum = |at: usize| {
-            let total = last.map_or(0, |tile| get_i64(&tile[at..]));
-            total.wrapping_sub(window.base.map_or(0, |tile| get_i64(&tile[at..]))) as f64 / SUM_STEPS
-        };
         let decayed = |at: usize, half_life: f64| {
             let of = |tile: &[u32]| decayed_at(&tile[at..], now, half_life);
             let total = last.map_or(0.0, of);
@@ -277,7 +273,8 @@ impl<'a> Reading<'a> {
             if within > total.abs() * NOISE || within < -total.abs() * NOISE { within } else { 0.0 }
         };
         let count = |at: usize| if last.is_some() { count(at) } else { 0.0 };
-        let sum = |at: usize| if last.is_some() { sum(at) } else { 0.0 };
+        let sum =
+            |at: usize| last.map_or(0.0, |tile| sum_since(&tile[at..], window.base.map(|base| &base[at..])));
         let rate = |hits: f64, total: f64, prior: (f32, f32)| {
             number((hits + f64::from(prior.0)) / (total + f64::from(prior.1)))
         };

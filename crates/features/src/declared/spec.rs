@@ -116,7 +116,8 @@ pub enum Part {
 pub enum Aggregate {
     /// How many. None is 0.
     Count,
-    /// Sum of their values, one without a value counting 1; kept in steps of 2^-20. None is 0.
+    /// Sum of their values, one without a value counting 1; kept in steps of 2^-20, values beyond 2^60 counting as
+    /// that. None is 0.
     Sum,
     /// Mean of the values there are.
     Mean,

@@ -8,6 +8,8 @@ use super::Touch;
 
 /// Steps of a sum: values are rounded to a multiple of its inverse, about a millionth.
 pub(crate) const SUM_STEPS: f64 = (1 << 20) as f64;
+/// A value beyond it, about 10^18, counts as it: so 2^15 of them add up without wrapping.
+const LARGEST: f64 = (1u64 << 60) as f64;
 
 /// A column of a tile.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,7 +26,7 @@ pub(crate) struct Column {
 pub(crate) enum Kind {
     /// Running count; one word that wraps.
     Count,
-    /// Running sum of values, 1 for an interaction without one; two words.
+    /// Running sum of values, 1 for an interaction without one; three words that wrap.
     Sum,
     /// Running count of which each counts half after the half-life (microseconds): the value and the time for which it
     /// holds; four words.
@@ -50,8 +52,8 @@ impl Kind {
     pub(crate) fn width(self) -> usize {
         match self {
             Self::Count | Self::Min | Self::Max => 1,
-            Self::Sum | Self::Earliest => 2,
-            Self::LatestValue | Self::LatestWord(_) => 3,
+            Self::Earliest => 2,
+            Self::Sum | Self::LatestValue | Self::LatestWord(_) => 3,
             Self::DecayedCount(_) | Self::DecayedSum(_) => 4,
         }
     }
@@ -80,7 +82,7 @@ impl Kind {
     pub(crate) fn apply(self, cell: &mut [u32], touch: &Touch<'_>) {
         match self {
             Self::Count => cell[0] = cell[0].wrapping_add(1),
-            Self::Sum => put_i64(cell, get_i64(cell).wrapping_add(steps(touch.value.unwrap_or(1.0)))),
+            Self::Sum => put_sum(cell, get_sum(cell) + steps(touch.value.unwrap_or(1.0))),
             Self::DecayedCount(half_life) => add_decayed(cell, 1.0, touch.time, half_life),
             Self::DecayedSum(half_life) => {
                 add_decayed(cell, f64::from(touch.value.unwrap_or(1.0)), touch.time, half_life);
@@ -102,7 +104,7 @@ impl Kind {
     pub(crate) fn merge(self, cell: &mut [u32], other: &[u32]) {
         match self {
             Self::Count => cell[0] = cell[0].wrapping_add(other[0]),
-            Self::Sum => put_i64(cell, get_i64(cell).wrapping_add(get_i64(other))),
+            Self::Sum => put_sum(cell, get_sum(cell) + get_sum(other)),
             Self::DecayedCount(half_life) | Self::DecayedSum(half_life) => {
                 let (value, time) = get_decayed(other);
                 if time != NEVER {
@@ -129,7 +131,7 @@ impl Kind {
     pub(crate) fn own_part(self, cell: &mut [u32], before: &[u32]) {
         match self {
             Self::Count => cell[0] = cell[0].wrapping_sub(before[0]),
-            Self::Sum => put_i64(cell, get_i64(cell).wrapping_sub(get_i64(before))),
+            Self::Sum => put_sum(cell, get_sum(cell) - get_sum(before)),
             Self::DecayedCount(half_life) | Self::DecayedSum(half_life) => {
                 let (value, time) = get_decayed(cell);
                 let earlier = decayed_at(before, time, half_life);
@@ -141,8 +143,26 @@ impl Kind {
 }
 
 /// A value in steps of a sum.
-pub(crate) fn steps(value: f32) -> i64 {
-    (f64::from(value) * SUM_STEPS).round() as i64
+fn steps(value: f32) -> i128 {
+    (f64::from(value).clamp(-LARGEST, LARGEST) * SUM_STEPS).round() as i128
+}
+
+/// The sum of a running column, without what `base`, the tile before the window, holds of it.
+pub(crate) fn sum_since(cell: &[u32], base: Option<&[u32]>) -> f64 {
+    // The difference wraps as the totals do.
+    let mut since = [0; 3];
+    put_sum(&mut since, get_sum(cell) - base.map_or(0, get_sum));
+    get_sum(&since) as f64 / SUM_STEPS
+}
+
+/// The three words of a 96-bit number.
+fn get_sum(cell: &[u32]) -> i128 {
+    i128::from(cell[2] as i32) << 64 | i128::from(get_i64(cell) as u64)
+}
+
+fn put_sum(cell: &mut [u32], value: i128) {
+    put_i64(cell, value as i64);
+    cell[2] = (value >> 64) as u32;
 }
 
 /// The value of a decayed column as of `time`.

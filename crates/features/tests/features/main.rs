@@ -4,6 +4,7 @@ mod agreement;
 mod bounds;
 mod equivalence;
 mod expiry;
+mod magnitudes;
 mod properties;
 mod reference;
 mod sketches;
