@@ -44,11 +44,11 @@ impl Archive {
                 if !keep_going() {
                     return Ok(done);
                 }
-                let path = place.path();
-                let mut reader = Reader::new(stream, path.as_ref(), self.get(&path)?)?;
-                if !reader.holds(&concerned)? {
+                if !self.names(&place, &concerned)? {
                     continue;
                 }
+                let path = place.path();
+                let mut reader = Reader::new(stream, path.as_ref(), self.get(&path)?)?;
                 let mut writer = Writer::new(stream, self.limits)?;
                 let mut records = 0;
                 while let Some(read) = reader.next()? {

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use hashbrown::HashSet;
 use headwater_base::{Event, Fact, Value};
 use parquet::basic::{Compression, Encoding};
@@ -10,7 +9,7 @@ use parquet::data_type::ByteArray;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{FileMetaData, KeyValue};
 use parquet::file::properties::WriterProperties;
-use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::file::reader::{ChunkReader, FileReader, SerializedFileReader};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::ColumnPath;
@@ -39,7 +38,7 @@ impl Stream {
     }
 
     /// Where `user` and `session` stand among the columns.
-    fn actor(self) -> usize {
+    pub(super) fn actor(self) -> usize {
         match self {
             Self::Events => events::ACTOR,
             Self::Decisions => decisions::ACTOR,
@@ -160,20 +159,24 @@ impl Writer {
     }
 }
 
-/// A file being read, from memory.
+/// A file being read, from memory. Of a part of it, the columns that are there.
 pub(super) struct Reader {
     stream: Stream,
     path: String,
-    file: SerializedFileReader<Bytes>,
+    file: Box<dyn FileReader>,
     next: usize,
     end: Offset,
 }
 
 impl Reader {
-    pub(super) fn new(stream: Stream, path: &str, bytes: Bytes) -> Result<Self, ArchiveError> {
+    pub(super) fn new(
+        stream: Stream,
+        path: &str,
+        bytes: impl ChunkReader + 'static,
+    ) -> Result<Self, ArchiveError> {
         let file = SerializedFileReader::new(bytes).map_err(damaged(path))?;
         let end = end(path, file.metadata().file_metadata())?;
-        Ok(Self { stream, path: path.to_owned(), file, next: 0, end })
+        Ok(Self { stream, path: path.to_owned(), file: Box::new(file), next: 0, end })
     }
 
     /// The offset after the last record.

@@ -20,11 +20,11 @@ impl Archive {
         let _change = self.change()?;
         for stream in Stream::ALL {
             for place in self.files(stream)? {
-                let path = place.path();
-                let mut reader = Reader::new(stream, path.as_ref(), self.get(&path)?)?;
-                if !reader.holds(concerned)? {
+                if !self.names(&place, concerned)? {
                     continue;
                 }
+                let path = place.path();
+                let mut reader = Reader::new(stream, path.as_ref(), self.get(&path)?)?;
                 while let Some(records) = reader.next()? {
                     for (offset, event) in &records {
                         look(event, moment(stream, *offset, event));

@@ -19,6 +19,7 @@ mod events;
 mod file;
 mod layout;
 mod look;
+mod parts;
 mod read;
 mod retain;
 mod run;
@@ -35,7 +36,7 @@ use object_store::local::LocalFileSystem;
 use object_store::path::Path as ObjectPath;
 use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt as _, PutMode, PutPayload};
 use parking_lot::{Mutex, MutexGuard};
-use parquet::file::metadata::ParquetMetaDataReader;
+use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 use tokio::runtime::Runtime;
 
 pub use erase::Blanked;
@@ -133,24 +134,29 @@ impl Archive {
     /// The offset after the last record of a file, from its footer.
     fn end(&self, place: &Place) -> Result<Offset, ArchiveError> {
         let path = place.path();
+        file::end(path.as_ref(), self.footer(&path)?.metadata.file_metadata())
+    }
+
+    /// The end of a file, and what it says of the rest.
+    fn footer(&self, path: &ObjectPath) -> Result<Footer, ArchiveError> {
         let mut wanted = FOOTER_BYTES;
         loop {
             let options = GetOptions::new().with_range(Some(GetRange::Suffix(wanted)));
-            let (size, bytes) = self
+            let (length, tail) = self
                 .wait(async {
-                    let got = self.store.get_opts(&path, options).await?;
+                    let got = self.store.get_opts(path, options).await?;
                     Ok((got.meta.size, got.bytes().await?))
                 })
-                .map_err(refused("read", &path))?;
+                .map_err(refused("read", path))?;
             let mut reader = ParquetMetaDataReader::new();
-            match reader.try_parse_sized(&bytes, size) {
+            match reader.try_parse_sized(&tail, length) {
                 Err(parquet::errors::ParquetError::NeedMoreData(needed)) if (needed as u64) > wanted => {
                     wanted = needed as u64;
                 }
                 parsed => {
                     let metadata = parsed.and_then(|()| reader.finish());
                     let metadata = metadata.map_err(file::damaged(path.as_ref()))?;
-                    return file::end(path.as_ref(), metadata.file_metadata());
+                    return Ok(Footer { length, tail, metadata });
                 }
             }
         }
@@ -215,6 +221,14 @@ impl Drop for Archive {
             runtime.shutdown_background();
         }
     }
+}
+
+/// The end of a file.
+struct Footer {
+    /// Bytes of the whole file.
+    length: u64,
+    tail: Bytes,
+    metadata: ParquetMetaData,
 }
 
 /// The right to change the archive. The file's lock goes first, or the next thread would find it taken.
