@@ -139,7 +139,7 @@ pub enum Aggregate {
     },
     /// How many different ones: exact up to 208 in a tile, beyond that by HyperLogLog with a standard error of 2.3 %.
     Distinct(Attribute),
-    /// A quantile of the values, 0 to 1: exact up to 32 values in a tile, beyond that by t-digest, whose ranks are off by
+    /// A quantile of the values, 0 to 1: exact up to 128 values in a tile, beyond that by t-digest, whose ranks are off by
     /// less than 0.02.
     Quantile(f64),
     /// The most frequent ones, most frequent first. Exact up to 128 different ones in a tile; beyond that a count may be

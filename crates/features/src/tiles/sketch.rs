@@ -13,16 +13,17 @@ use crate::FeaturesError;
 use crate::bytes::{Reader, Writer, damaged};
 use crate::declared::check::MAX_WORDS;
 
-/// Up to how many values a quantile is exact.
-const EXACT: usize = 32;
+/// Up to how many values a quantile is exact, and how many are added to a digest at once.
+const EXACT: usize = 128;
 /// Up to how many different values are kept as they are. Beyond 192 the library's sketch is an array; before, it is a hash
 /// table, whose bytes depend on whether it was read from a checkpoint, and which is no smaller than the values. Some more,
 /// because two values may be one to the sketch.
 const EXACT_DISTINCT: usize = 208;
 /// 2^11 registers: a standard error of 2.3 %.
 const LOG_REGISTERS: u8 = 11;
-/// Compression of the t-digest: about this many centroids.
-const CENTROIDS: u16 = 100;
+/// Compression of the t-digest: about this many centroids. With half of them the ranks of values over many orders of magnitude,
+/// between which a digest interpolates, were off by 0.03.
+const CENTROIDS: u16 = 200;
 /// Words whose frequencies one tile keeps: as many as may be asked for, at least.
 const FREQUENT: usize = 128;
 const _: () = assert!(FREQUENT >= MAX_WORDS, "a tile keeps as many words as a `top_k` may give");
@@ -144,10 +145,10 @@ impl Quantile {
     pub(crate) fn at(all: &[&Self], rank: f64) -> Option<f32> {
         if all.iter().all(|quantile| quantile.many.is_none()) {
             let mut values: Vec<f32> = all.iter().flat_map(|quantile| &quantile.few).copied().collect();
-            values.sort_unstable_by(f32::total_cmp);
             // The smallest value that at least this share of the values does not exceed.
             let place = (rank * values.len() as f64).ceil().max(1.0) as usize - 1;
-            return values.get(place.min(values.len().saturating_sub(1))).copied();
+            let place = place.min(values.len().checked_sub(1)?);
+            return Some(*values.select_nth_unstable_by(place, f32::total_cmp).1);
         }
         let mut digest = empty_digest();
         for quantile in all {

@@ -114,17 +114,20 @@ fn quantiles_are_within_the_error_of_their_rank() {
         .iter()
         .flat_map(|rank| both(&Aggregate::Quantile(*rank)))
         .collect();
-    // Even, with a long tail, sorted, and with few different values.
+    // Even, with a long tail, over many orders of magnitude, sorted either way, moving on, and with few different values.
     // Between two values that come often a digest interpolates, so there a value near by counts as the value.
-    let shapes: [(f64, Shape); 4] = [
+    let shapes: [(f64, Shape); 7] = [
         (0.0, |_, numbers| numbers.share() as f32),
+        (0.0, |_, numbers| (60.0 * numbers.share() - 30.0).exp() as f32),
+        (0.0, |place, _| -(place as f32)),
+        (0.0, |place, numbers| ((place / 1_000) as f64 * 10.0 + numbers.share()) as f32),
         (0.0, |_, numbers| (1.0 / (1.0 - numbers.share())) as f32),
         (0.0, |place, _| place as f32),
         (0.05, |_, numbers| (numbers.next() % 5) as f32),
     ];
     let mut worst: f64 = 0.0;
     for (near, shape) in shapes {
-        for many in [33, 200, 5_000] {
+        for many in [129, 400, 20_000] {
             let values: Vec<f32> = (0..many).map(|place| shape(place, &mut numbers)).collect();
             let events: Vec<_> = values.iter().map(|value| (Some(*value), "i".to_owned())).collect();
             let ranks = [0.0, 0.01, 0.25, 0.5, 0.9, 0.99, 1.0];
