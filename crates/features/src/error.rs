@@ -53,6 +53,14 @@ pub enum FeaturesError {
     /// Folding panicked; the views cannot be trusted any more.
     #[error("folding the log panicked: {0}")]
     Panicked(String),
+    /// Profiles that are not in memory cannot be read or written.
+    #[error("profiles in {}: {reason}", folder.display())]
+    Spill {
+        /// The folder they are in.
+        folder: PathBuf,
+        /// What the store said.
+        reason: String,
+    },
     /// The follower was stopped before it came that far.
     #[error("the views are no longer followed")]
     Stopped,
@@ -65,7 +73,11 @@ impl FeaturesError {
             Self::LogStartsLater { .. } => ErrorKind::Caller,
             Self::Stopped => ErrorKind::Retry,
             Self::Log(error) => error.kind(),
-            Self::Io { .. } | Self::Checkpoint(_) | Self::Gap { .. } | Self::Panicked(_) => ErrorKind::Report,
+            Self::Io { .. }
+            | Self::Checkpoint(_)
+            | Self::Gap { .. }
+            | Self::Panicked(_)
+            | Self::Spill { .. } => ErrorKind::Report,
         }
     }
 }

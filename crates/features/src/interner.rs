@@ -36,24 +36,12 @@ impl Interner {
         self.find(xxh3_64(text.as_bytes()), text)
     }
 
-    /// The string with this number; `None` for a number never given or removed.
+    /// The string with this number; `None` for a number never given.
     pub fn text(&self, index: u32) -> Option<&str> {
         if index as usize >= self.ends.len() {
             return None;
         }
-        std::str::from_utf8(slice(&self.arena, &self.ends, index)).ok().filter(|text| !text.starts_with('\0'))
-    }
-
-    /// Forgets a string, its bytes included. Its number is not given again: the same string later gets a new one.
-    pub fn remove(&mut self, text: &str) -> Option<u32> {
-        let hash = xxh3_64(text.as_bytes());
-        let (arena, ends) = (&self.arena, &self.ends);
-        let found = self.table.find_entry(hash, |index| slice(arena, ends, *index) == text.as_bytes());
-        let (index, _) = found.ok()?.remove();
-        let range = range(&self.ends, index);
-        // Ids hold no control characters, so zeros mark what is gone.
-        self.arena[range].fill(0);
-        Some(index)
+        std::str::from_utf8(slice(&self.arena, &self.ends, index)).ok()
     }
 
     /// How many numbers were given.
@@ -94,19 +82,5 @@ mod tests {
         assert_eq!(interner.text(1), Some("a"));
         assert_eq!(interner.text(3), Some(""));
         assert_eq!(interner.text(4), None);
-    }
-
-    #[test]
-    fn what_is_removed_leaves_no_bytes_and_comes_back_with_a_new_number() {
-        let mut interner = Interner::default();
-        for number in 0..1000 {
-            interner.intern(&format!("user-{number}"));
-        }
-        assert_eq!(interner.remove("user-7"), Some(7));
-        assert_eq!(interner.remove("user-7"), None);
-        assert_eq!((interner.get("user-7"), interner.text(7)), (None, None));
-        assert!(!interner.arena.windows(7).any(|window| window == b"user-7u"));
-        assert_eq!(interner.intern("user-7"), 1000);
-        assert_eq!(interner.get("user-999"), Some(999));
     }
 }

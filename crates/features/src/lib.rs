@@ -23,6 +23,7 @@ mod popularity;
 pub mod profiles;
 mod read;
 mod replay;
+pub mod spill;
 mod state;
 mod tables;
 mod tiles;
@@ -40,6 +41,7 @@ pub use options::ViewsOptions;
 pub use profiles::{Profile, ProfileInteraction};
 pub use read::{FeatureRequest, FeatureRows};
 pub use replay::Replay;
+pub use spill::{SpillFigures, SpillOptions};
 pub use view::{Keying, View};
 pub use views::{Held, Views};
 

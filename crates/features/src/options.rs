@@ -10,6 +10,7 @@ use headwater_models::streaming::CoVisitationOptions;
 
 use crate::declared::Plan;
 use crate::profiles::Idle;
+use crate::spill::SpillOptions;
 
 /// Settings of the views. Those that shape the state are part of a checkpoint's fingerprint: a checkpoint made under
 /// others is not used, and the log is replayed.
@@ -28,6 +29,8 @@ pub struct ViewsOptions {
     pub idle_entities: Duration,
     /// The same of sessions. Default 30 days.
     pub idle_sessions: Duration,
+    /// A limit for the memory of users and sessions; shapes nothing. Default: none.
+    pub spill: Option<SpillOptions>,
     /// Threads that fold a large batch; shapes nothing. Default: the machine's, at most 4.
     pub threads: usize,
 }
@@ -41,6 +44,7 @@ impl Default for ViewsOptions {
             plan: Arc::default(),
             idle_entities: Duration::from_secs(400 * 24 * 60 * 60),
             idle_sessions: Duration::from_secs(30 * 24 * 60 * 60),
+            spill: None,
             threads: thread::available_parallelism().map_or(1, |threads| threads.get().min(4)),
         }
     }

@@ -13,20 +13,19 @@ pub(crate) mod keyed;
 use std::io::{Read, Write};
 use std::slice;
 
-use headwater_base::random::stable_hash;
-use headwater_base::{Actor, Fields, SessionId, Timestamp, UserId};
+use compact_str::CompactString;
+use headwater_base::{Actor, Fields, SessionId, Timestamp, UserId, Value};
 use headwater_log::Offset;
 
 use crate::bytes::{Reader, Writer, damaged};
+use crate::declared::Part;
+use crate::spill::{Cold, Found, Spilled, bytes_of};
 use crate::tiles::{Row, RowLayout};
 use crate::{FeaturesError, ItemIndex, tables};
 pub(crate) use history::{History, Stored};
-use keyed::Keyed;
+use keyed::{Keyed, SHARDS};
 
 pub use history::PROFILE_INTERACTIONS;
-
-/// Shards of actors; part of the checkpoint, never of the machine.
-const SHARDS: usize = 16;
 
 /// What is known of the one who asks: an owned copy, read once per request.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -54,7 +53,7 @@ pub struct ProfileInteraction {
 }
 
 #[derive(Debug)]
-struct User {
+pub(crate) struct User {
     history: History,
     fields: Option<Box<Fields>>,
     /// Offset of the first event of this user since they were last deleted; an alias made before it has lapsed.
@@ -63,7 +62,7 @@ struct User {
 }
 
 #[derive(Debug)]
-enum Session {
+pub(crate) enum Session {
     Own(History, Row),
     /// An alias, made by the merge at this offset.
     Of {
@@ -92,26 +91,39 @@ pub(crate) struct Idle {
 }
 
 /// The profiles of everybody: keyed by user, so each is touched by one partition of the log only.
-#[derive(Debug)]
+///
+/// What folds and what is folded is in memory; what reads looks on the disk as well.
+#[derive(Debug, Default)]
 pub(crate) struct Profiles {
-    users: Vec<Keyed<User>>,
-    sessions: Vec<Keyed<Session>>,
-}
-
-impl Default for Profiles {
-    fn default() -> Self {
-        Self {
-            users: (0..SHARDS).map(|_| Keyed::default()).collect(),
-            sessions: (0..SHARDS).map(|_| Keyed::default()).collect(),
-        }
-    }
+    pub(crate) users: Keyed<User>,
+    pub(crate) sessions: Keyed<Session>,
 }
 
 static NO_FIELDS: Fields = Fields::EMPTY;
 
-fn shard(id: &str) -> usize {
-    // The table inside the shard uses the low and the highest bits of the same hash.
-    (stable_hash(id) >> 32) as usize % SHARDS
+/// Who asks, as far as known: in memory, or copied from the disk.
+#[derive(Debug, Default)]
+pub(crate) struct Asker<'a> {
+    user: Option<Found<'a, User>>,
+    session: Option<Found<'a, Session>>,
+}
+
+impl Asker<'_> {
+    /// The fields and tiles of the user who acts or asks at `now`, an anonymous session standing for one; no tiles of one
+    /// who went idle.
+    pub(crate) fn known(&self, now: i64, idle: Idle) -> (Option<&Fields>, Option<&Row>) {
+        let awake = |stamp: i64, idle: i64| now.saturating_sub(stamp) <= idle;
+        match (&self.user, self.session.as_deref()) {
+            (_, Some(Session::Of { stamp, .. })) if !awake(*stamp, idle.sessions) => (None, None),
+            (Some(user), _) => {
+                (user.fields.as_deref(), Some(&user.row).filter(|row| awake(row.stamp, idle.users)))
+            }
+            (None, Some(Session::Own(_, row))) => {
+                (None, Some(row).filter(|row| awake(row.stamp, idle.sessions)))
+            }
+            (None, _) => (None, None),
+        }
+    }
 }
 
 impl Profiles {
@@ -128,7 +140,7 @@ impl Profiles {
             self.user_mut(user, offset).interact((offset, stamp), interaction, idle, touch);
         } else if let Some(session) = &actor.session {
             self.drop_lapsed_alias(session, stamp, idle);
-            let session = self.sessions[shard(session.as_str())].entry(session.as_str(), Session::default);
+            let session = self.sessions.entry(session.as_str(), Session::default);
             match session {
                 Session::Own(history, row) => {
                     revive(history, row, stamp, idle.sessions);
@@ -162,13 +174,13 @@ impl Profiles {
 
     /// Drops a user.
     pub(crate) fn delete(&mut self, id: &UserId) {
-        self.users[shard(id.as_str())].remove(id.as_str());
+        self.users.remove(id.as_str());
     }
 
     /// Drops a session, unless it is another user's alias by now.
     pub(crate) fn forget_session(&mut self, id: &SessionId) {
         if !matches!(self.session(id), Some(Session::Of { .. })) {
-            self.sessions[shard(id.as_str())].remove(id.as_str());
+            self.sessions.remove(id.as_str());
         }
     }
 
@@ -183,8 +195,7 @@ impl Profiles {
     ) {
         self.drop_lapsed_alias(session, stamp, idle);
         let alias = Session::Of { user: id.clone(), merged: offset, stamp };
-        let sessions = &mut self.sessions[shard(session.as_str())];
-        let before = std::mem::replace(sessions.entry(session.as_str(), Session::default), alias);
+        let before = std::mem::replace(self.sessions.entry(session.as_str(), Session::default), alias);
         let user = self.user_mut(id, offset);
         revive(&mut user.history, &mut user.row, stamp, idle.users);
         if let Session::Own(mut history, mut row) = before {
@@ -199,91 +210,77 @@ impl Profiles {
 
     /// Forgets what received nothing since the actor's kind goes idle; what is still known of a user are their fields.
     pub(crate) fn forget_idle(&mut self, now: i64, idle: Idle) {
-        for users in &mut self.users {
-            users.retain(|user| {
-                if now.saturating_sub(user.row.stamp) > idle.users {
-                    user.history.forget();
-                    user.row.clear();
-                    return user.fields.is_some();
-                }
-                true
-            });
-        }
-        for sessions in &mut self.sessions {
-            sessions.retain(|session| {
-                let (Session::Own(_, Row { stamp, .. }) | Session::Of { stamp, .. }) = session;
-                now.saturating_sub(*stamp) <= idle.sessions
-            });
-        }
+        self.users.retain(
+            |user| {
+                if now.saturating_sub(user.row.stamp) > idle.users { user.forget() } else { true }
+            },
+        );
+        self.sessions.retain(|session| now.saturating_sub(session.stamp()) <= idle.sessions);
     }
 
     /// An owned copy of what is known of `actor`, `weight` giving the weight of each interaction type.
     ///
     /// A user's own history comes first; where there is none, the session is read.
-    pub(crate) fn profile(&self, actor: &Actor, weight: impl Fn(u16) -> f32) -> Profile {
+    pub(crate) fn profile(
+        &self,
+        cold: &Cold,
+        actor: &Actor,
+        weight: impl Fn(u16) -> f32,
+    ) -> Result<Profile, FeaturesError> {
         let mut profile = Profile::default();
-        if let Some(user) = actor.user.as_ref().and_then(|user| self.user(user)) {
+        if let Some(user) = &actor.user
+            && let Some(user) = cold.find(&self.users, user.as_str())?
+        {
             user.copy_to(&mut profile, &weight);
         }
         if profile.interactions.is_empty()
             && let Some(session) = &actor.session
         {
-            match self.session(session) {
-                Some(Session::Own(history, _)) => history.copy_to(&mut profile, &weight),
-                Some(Session::Of { user, .. }) => {
-                    if let Some(user) = self.user(user) {
-                        user.copy_to(&mut profile, &weight);
-                    }
-                }
-                None => {}
+            let Asker { user, session } = self.of_session(cold, session)?;
+            if let Some(user) = user {
+                user.copy_to(&mut profile, &weight);
+            } else if let Some(Session::Own(history, _)) = session.as_deref() {
+                history.copy_to(&mut profile, &weight);
             }
         }
-        profile
+        Ok(profile)
     }
 
-    /// The fields and tiles of the user who acts or asks at `now`, an anonymous session standing for one; no tiles of one
-    /// who went idle.
-    pub(crate) fn known(&self, actor: &Actor, now: i64, idle: Idle) -> (Option<&Fields>, Option<&Row>) {
-        let awake = |row: &Row, idle: i64| now.saturating_sub(row.stamp) <= idle;
-        let of_user = |id: &UserId| match self.user(id) {
-            Some(user) => (user.fields.as_deref(), Some(&user.row).filter(|row| awake(row, idle.users))),
-            None => (None, None),
-        };
-        if let Some(user) = &actor.user {
-            return of_user(user);
+    /// The user who acts or asks; without one, the session or the user whose alias it is.
+    pub(crate) fn asker(&self, cold: &Cold, actor: &Actor) -> Result<Asker<'_>, FeaturesError> {
+        match (&actor.user, &actor.session) {
+            (Some(user), _) => Ok(Asker { user: cold.find(&self.users, user.as_str())?, session: None }),
+            (None, Some(session)) => self.of_session(cold, session),
+            (None, None) => Ok(Asker::default()),
         }
-        match actor.session.as_ref().and_then(|session| self.session(session)) {
-            Some(Session::Own(_, row)) => (None, Some(row).filter(|row| awake(row, idle.sessions))),
-            Some(Session::Of { user, stamp, .. }) if now.saturating_sub(*stamp) <= idle.sessions => {
-                of_user(user)
+    }
+
+    fn of_session(&self, cold: &Cold, id: &SessionId) -> Result<Asker<'_>, FeaturesError> {
+        let session = cold.find(&self.sessions, id.as_str())?;
+        let user = match session.as_deref() {
+            Some(Session::Of { user, merged, .. }) => {
+                // One born later is not the one whose alias it is.
+                cold.find(&self.users, user.as_str())?.filter(|user| user.born <= *merged)
             }
-            Some(Session::Of { .. }) | None => (None, None),
-        }
+            _ => None,
+        };
+        Ok(Asker { user, session })
     }
 
     /// How many users and sessions have state.
-    pub(crate) fn counts(&self) -> (usize, usize) {
-        (self.users.iter().map(Keyed::len).sum(), self.sessions.iter().map(Keyed::len).sum())
+    pub(crate) fn counts(&self, cold: &Cold) -> (usize, usize) {
+        (self.users.len() + cold.count::<User>(), self.sessions.len() + cold.count::<Session>())
     }
 
-    /// Bytes of histories and tiles beyond fixed parts, about.
+    /// Bytes of histories and tiles in memory beyond fixed parts, about.
     pub(crate) fn heap_bytes(&self) -> usize {
-        let users = self.users.iter().flat_map(Keyed::iter);
-        let sessions = self.sessions.iter().flat_map(Keyed::iter);
-        let users: usize = users.map(|(_, user)| user.history.heap_bytes() + user.row.heap_bytes()).sum();
-        let sessions = sessions.map(|(_, session)| match session {
-            Session::Own(history, row) => history.heap_bytes() + row.heap_bytes(),
-            Session::Of { .. } => 0,
-        });
-        users + sessions.sum::<usize>()
-    }
-
-    fn user(&self, id: &UserId) -> Option<&User> {
-        self.users[shard(id.as_str())].get(id.as_str())
+        let users = self.users.iter().map(|(_, user)| user.heap_bytes());
+        let sessions = self.sessions.iter().map(|(_, session)| session.heap_bytes());
+        users.sum::<usize>() + sessions.sum::<usize>()
     }
 
     fn user_mut(&mut self, id: &UserId, offset: Offset) -> &mut User {
-        self.users[shard(id.as_str())].entry(id.as_str(), || User {
+        self.users.entry(id.as_str(), || User {
             history: History::default(),
             fields: None,
             born: offset,
@@ -291,33 +288,33 @@ impl Profiles {
         })
     }
 
-    /// A session; `None` for an alias that has lapsed.
+    /// A session in memory; `None` for an alias that has lapsed.
     fn session(&self, id: &SessionId) -> Option<&Session> {
-        let session = self.sessions[shard(id.as_str())].get(id.as_str())?;
+        let session = self.sessions.get(id.as_str())?;
         match session {
             Session::Of { user, merged, .. } if !self.is_alive(user, *merged) => None,
             _ => Some(session),
         }
     }
 
+    /// Whether the user of an alias, who is in memory where there is one, is the one it was made for.
+    fn is_alive(&self, user: &UserId, merged: Offset) -> bool {
+        self.users.get(user.as_str()).is_some_and(|user| user.born <= merged)
+    }
+
     /// Forgets a session whose user was deleted after the merge, or that went idle since, so that what it does next
     /// starts anew, in a new place: it must not matter whether a checkpoint, which leaves lapsed aliases out, was read in
     /// between.
     fn drop_lapsed_alias(&mut self, id: &SessionId, now: i64, idle: Idle) {
-        let shard = shard(id.as_str());
-        let lapsed = match self.sessions[shard].get(id.as_str()) {
+        let lapsed = match self.sessions.get(id.as_str()) {
             Some(Session::Of { user, merged, stamp }) => {
                 !self.is_alive(user, *merged) || now.saturating_sub(*stamp) > idle.sessions
             }
             Some(Session::Own(..)) | None => false,
         };
         if lapsed {
-            self.sessions[shard].remove(id.as_str());
+            self.sessions.remove(id.as_str());
         }
-    }
-
-    fn is_alive(&self, user: &UserId, merged: Offset) -> bool {
-        self.user(user).is_some_and(|user| user.born <= merged)
     }
 }
 
@@ -357,85 +354,186 @@ impl User {
     }
 }
 
+impl User {
+    /// Forgets all but the fields; false where nothing is left.
+    fn forget(&mut self) -> bool {
+        self.history.forget();
+        self.row.clear();
+        self.fields.is_some()
+    }
+}
+
+impl Session {
+    /// The user whose alias it is.
+    pub(crate) fn alias_of(&self) -> Option<&UserId> {
+        match self {
+            Self::Own(..) => None,
+            Self::Of { user, .. } => Some(user),
+        }
+    }
+}
+
+impl Spilled for User {
+    const KIND: u8 = 0;
+
+    fn stamp(&self) -> i64 {
+        self.row.stamp
+    }
+
+    fn heap_bytes(&self) -> usize {
+        let fields = self.fields.as_deref().map_or(0, fields_bytes);
+        self.history.heap_bytes() + self.row.heap_bytes() + fields
+    }
+
+    fn idle(idle: Idle) -> i64 {
+        idle.users
+    }
+
+    fn forgotten(mut self) -> Option<Self> {
+        self.forget().then_some(self)
+    }
+
+    fn encode<W: Write>(&self, writer: &mut Writer<W>) -> Result<(), FeaturesError> {
+        writer.u64(self.born)?;
+        writer.fields(self.fields.as_deref().unwrap_or(&NO_FIELDS))?;
+        self.history.write(writer)?;
+        self.row.write(writer)
+    }
+
+    fn decode<R: Read>(cold: &Cold, reader: &mut Reader<R>) -> Result<Self, FeaturesError> {
+        Ok(Self {
+            born: reader.u64()?,
+            fields: Some(reader.fields()?).filter(|fields| !fields.is_empty()).map(Box::new),
+            history: History::read(reader)?,
+            row: Row::read(cold.layout(&Part::User), reader)?,
+        })
+    }
+}
+
+impl Spilled for Session {
+    const KIND: u8 = 1;
+
+    fn stamp(&self) -> i64 {
+        let (Self::Own(_, Row { stamp, .. }) | Self::Of { stamp, .. }) = self;
+        *stamp
+    }
+
+    fn heap_bytes(&self) -> usize {
+        match self {
+            Self::Own(history, row) => history.heap_bytes() + row.heap_bytes(),
+            Self::Of { .. } => 0,
+        }
+    }
+
+    fn idle(idle: Idle) -> i64 {
+        idle.sessions
+    }
+
+    fn forgotten(self) -> Option<Self> {
+        None
+    }
+
+    fn encode<W: Write>(&self, writer: &mut Writer<W>) -> Result<(), FeaturesError> {
+        match self {
+            Self::Own(history, row) => {
+                writer.u8(1)?;
+                history.write(writer)?;
+                row.write(writer)
+            }
+            Self::Of { user, merged, stamp } => {
+                writer.u8(2)?;
+                writer.text(user.as_str())?;
+                writer.u64(*merged)?;
+                writer.i64(*stamp)
+            }
+        }
+    }
+
+    fn decode<R: Read>(cold: &Cold, reader: &mut Reader<R>) -> Result<Self, FeaturesError> {
+        Ok(match reader.u8()? {
+            // An anonymous session stands for a user.
+            1 => Self::Own(History::read(reader)?, Row::read(cold.layout(&Part::User), reader)?),
+            2 => Self::Of {
+                user: UserId::trusted(reader.text()?),
+                merged: reader.u64()?,
+                stamp: reader.i64()?,
+            },
+            other => return Err(damaged(format_args!("a session of kind {other}"))),
+        })
+    }
+}
+
+/// Bytes of fields, about.
+fn fields_bytes(fields: &Fields) -> usize {
+    let value = |value: &Value| match value {
+        Value::Categorical(_) | Value::Numeric(_) | Value::Time(_) => 0,
+        Value::Tags(tags) => tags.len() * size_of::<CompactString>(),
+        Value::Text(text) => text.len(),
+        Value::Vector(vector) => 4 * vector.len(),
+    };
+    let each = fields.iter().map(|(_, held)| size_of::<(CompactString, Value)>() + value(held));
+    size_of::<Fields>() + each.sum::<usize>()
+}
+
 impl Profiles {
     /// The name of their section in the checkpoint.
     pub(crate) const NAME: &'static str = "profiles";
 
-    /// Writes the whole state.
-    pub(crate) fn write<W: Write>(&self, writer: &mut Writer<W>) -> Result<(), FeaturesError> {
+    /// Writes the whole state: what is in memory and what is on the disk.
+    pub(crate) fn write<W: Write>(&self, cold: &Cold, writer: &mut Writer<W>) -> Result<(), FeaturesError> {
         writer.length(SHARDS)?;
-        for shard in &self.users {
-            for (id, user) in shard.iter() {
+        for shard in 0..SHARDS {
+            cold.in_order(&self.users, shard, |id, user| {
                 writer.u8(1)?;
                 writer.text(id)?;
-                writer.u64(user.born)?;
-                writer.fields(user.fields.as_deref().unwrap_or(&NO_FIELDS))?;
-                user.history.write(writer)?;
-                user.row.write(writer)?;
-            }
+                user.encode(writer)
+            })?;
             writer.u8(0)?;
         }
-        for shard in &self.sessions {
-            for (id, session) in shard.iter() {
-                match session {
-                    Session::Own(history, row) => {
-                        writer.u8(1)?;
-                        writer.text(id)?;
-                        history.write(writer)?;
-                        row.write(writer)?;
+        for shard in 0..SHARDS {
+            cold.in_order(&self.sessions, shard, |id, session| {
+                if let Session::Of { user, merged, .. } = session {
+                    let user = cold.find(&self.users, user.as_str())?;
+                    if user.is_none_or(|user| user.born > *merged) {
+                        return Ok(());
                     }
-                    Session::Of { user, merged, stamp } if self.is_alive(user, *merged) => {
-                        writer.u8(2)?;
-                        writer.text(id)?;
-                        writer.text(user.as_str())?;
-                        writer.u64(*merged)?;
-                        writer.i64(*stamp)?;
-                    }
-                    Session::Of { .. } => {}
                 }
-            }
+                writer.u8(1)?;
+                writer.text(id)?;
+                session.encode(writer)
+            })?;
             writer.u8(0)?;
         }
         Ok(())
     }
 
-    /// Replaces this (empty) state by the one written, its rows laid out by `layout`.
+    /// Replaces this (empty) state by the one written. `after` is told of each entity's bytes, and may put some away.
     pub(crate) fn read<R: Read>(
         &mut self,
-        layout: &RowLayout,
+        cold: &mut Cold,
         reader: &mut Reader<R>,
+        mut after: impl FnMut(&mut Self, &mut Cold, usize) -> Result<(), FeaturesError>,
     ) -> Result<(), FeaturesError> {
         let shards = reader.length()?;
         if shards != SHARDS {
             return Err(damaged(format_args!("{shards} shards of profiles instead of {SHARDS}")));
         }
-        for shard in &mut self.users {
+        for _ in 0..SHARDS {
             while reader.u8()? == 1 {
                 let id = reader.text()?;
-                let born = reader.u64()?;
-                let fields = Some(reader.fields()?).filter(|fields| !fields.is_empty()).map(Box::new);
-                let history = History::read(reader)?;
-                let row = Row::read(layout, reader)?;
-                shard.entry(&id, || User { history, fields, born, row });
+                let user = User::decode(cold, reader)?;
+                let bytes = bytes_of(&id, &user);
+                self.users.entry(&id, || user);
+                after(self, cold, bytes)?;
             }
         }
-        for shard in &mut self.sessions {
-            loop {
-                let tag = reader.u8()?;
-                if tag == 0 {
-                    break;
-                }
+        for _ in 0..SHARDS {
+            while reader.u8()? == 1 {
                 let id = reader.text()?;
-                let session = match tag {
-                    1 => Session::Own(History::read(reader)?, Row::read(layout, reader)?),
-                    2 => Session::Of {
-                        user: UserId::trusted(reader.text()?),
-                        merged: reader.u64()?,
-                        stamp: reader.i64()?,
-                    },
-                    other => return Err(damaged(format_args!("a session of kind {other}"))),
-                };
-                shard.entry(&id, || session);
+                let session = Session::decode(cold, reader)?;
+                let bytes = bytes_of(&id, &session);
+                self.sessions.entry(&id, || session);
+                after(self, cold, bytes)?;
             }
         }
         Ok(())

@@ -3,7 +3,6 @@
 use compact_str::CompactString;
 use headwater_base::{Actor, FeatureValue, Fields, Timestamp, Value};
 
-use crate::ItemIndex;
 use crate::catalogue::Catalogue;
 use crate::declared::plan::{Compiled, Place, ReadOp, Source, TilesRead};
 use crate::declared::{FieldRef, Part, Plan, TimeFeature};
@@ -12,6 +11,7 @@ use crate::tiles::column::{decayed_at, get_f32, get_time, sum_since};
 use crate::tiles::fixed::Window;
 use crate::tiles::large::{Cell, Distinct, Frequent, Quantile};
 use crate::tiles::{GroupLayout, NO_WORD, Row, RowLayout};
+use crate::{FeaturesError, ItemIndex};
 
 /// A decayed total within a window that is smaller than this share of the total is taken for 0.
 const NOISE: f64 = 1e-9;
@@ -85,6 +85,7 @@ struct Reading<'a> {
     request: &'a FeatureRequest<'a>,
     user_fields: Option<&'a Fields>,
     user_row: Option<&'a Row>,
+    session_row: Option<&'a Row>,
 }
 
 impl State {
@@ -95,9 +96,14 @@ impl State {
         request: &FeatureRequest<'_>,
         columns: &[usize],
         items: &[Option<ItemIndex>],
-    ) -> FeatureRows {
+    ) -> Result<FeatureRows, FeaturesError> {
         let plan = &*self.tables.plan;
-        let (user_fields, user_row) = self.profiles.known(request.actor, request.time.as_micros(), self.idle);
+        let asker = self.profiles.asker(&self.cold, request.actor)?;
+        let (user_fields, user_row) = asker.known(request.time.as_micros(), self.idle);
+        let session = match &request.actor.session {
+            Some(session) => self.tables.session(&self.cold, session)?,
+            None => None,
+        };
         let reading = Reading {
             state: self,
             plan,
@@ -105,8 +111,9 @@ impl State {
             request,
             user_fields,
             user_row,
+            session_row: session.as_deref(),
         };
-        reading.rows(columns, items)
+        Ok(reading.rows(columns, items))
     }
 }
 
@@ -154,8 +161,8 @@ impl<'a> Reading<'a> {
                 (anybody.then_some(self.user_row)?, i64::MAX)
             }
             Part::Session => {
-                let session = self.request.actor.session.as_ref()?;
-                (self.state.tables.session(session), self.state.idle.sessions)
+                self.request.actor.session.as_ref()?;
+                (self.session_row, self.state.idle.sessions)
             }
             Part::Item => (self.state.tables.row(place.table, item?), self.state.idle.users),
             Part::Field(_) => {

@@ -17,13 +17,18 @@ pub struct Replay {
 }
 
 impl Replay {
-    /// The state of an empty log. Of the options, the plan and the idle times matter.
+    /// The state of an empty log. Of the options, the plan and the idle times matter; it is all in memory.
     pub fn new(schema: &Schema, options: &ViewsOptions) -> Self {
-        Self { state: State::new(schema, options) }
+        let options = ViewsOptions { spill: None, ..options.clone() };
+        Self { state: State::new(schema, &options) }
     }
 
     /// Goes on from where these views stand: from a checkpoint, for one.
+    ///
+    /// # Panics
+    /// If the views have a limit: a replay is all in memory.
     pub fn continuing(views: Views) -> Self {
+        assert!(views.spilled().is_none(), "views without a limit");
         Self { state: views.into_state() }
     }
 
@@ -62,7 +67,8 @@ impl Replay {
         columns: &[usize],
         items: &[Option<ItemIndex>],
     ) -> FeatureRows {
-        self.state.features(request, columns, items)
+        let read = self.state.features(request, columns, items);
+        read.expect("a replay keeps everything in memory")
     }
 
     /// The catalogue at this position.

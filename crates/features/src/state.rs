@@ -14,6 +14,7 @@ use crate::bytes::{Reader, Writer};
 use crate::catalogue::{CatalogueFold, Layout, Upsert, patched};
 use crate::kinds::Kinds;
 use crate::profiles::{Idle, Known, Profiles, Stored};
+use crate::spill::{Cold, Hand, make_room};
 use crate::tables::{Parties, Tables};
 use crate::{FeaturesError, ItemIndex, Profile, ViewsOptions};
 
@@ -48,6 +49,8 @@ pub(crate) struct State {
     /// The latest receive time so far, microseconds.
     pub(crate) clock: i64,
     pub(crate) idle: Idle,
+    /// Users and sessions that are not in memory. Folding needs those in memory that an event names.
+    pub(crate) cold: Cold,
 }
 
 impl State {
@@ -61,6 +64,7 @@ impl State {
             position: Position::default(),
             clock: 0,
             idle: options.idle(),
+            cold: Cold::new(Arc::clone(&options.plan), options.idle(), options.spill.clone()),
         }
     }
 
@@ -91,8 +95,8 @@ impl State {
     }
 
     /// What is known of `actor`; empty for an unknown one.
-    pub(crate) fn profile(&self, actor: &Actor) -> Profile {
-        self.profiles.profile(actor, |kind| self.kinds.weight(kind))
+    pub(crate) fn profile(&self, actor: &Actor) -> Result<Profile, FeaturesError> {
+        self.profiles.profile(&self.cold, actor, |kind| self.kinds.weight(kind))
     }
 
     /// Moves the clock, and forgets who is idle as each day ends.
@@ -100,6 +104,7 @@ impl State {
         if received / DAY > self.clock / DAY && self.clock > 0 {
             self.profiles.forget_idle(received, self.idle);
             self.tables.forget_idle(received, self.idle);
+            self.cold.forget_idle(received);
         }
         self.clock = self.clock.max(received);
     }
@@ -148,22 +153,35 @@ impl State {
         writer.i64(self.clock)?;
         crate::views::section(writer, &self.kinds)?;
         writer.text(Profiles::NAME)?;
-        self.profiles.write(writer)?;
+        self.profiles.write(&self.cold, writer)?;
         crate::views::section(writer, &self.catalogue)?;
         writer.text("tables")?;
-        self.tables.write(writer)
+        self.tables.write(&self.cold, writer)
     }
 
+    /// Replaces this (empty) state by the one written. With a limit, users and sessions are put on the disk meanwhile.
     pub(crate) fn read<R: Read>(&mut self, reader: &mut Reader<R>) -> Result<(), FeaturesError> {
+        let limit = self.cold.limit();
+        let (mut hand, mut hot) = (Hand::default(), 0);
         for partition in 0..reader.length()? {
             self.position.set(headwater_log::Partition(partition as u32), reader.u64()?);
         }
         self.clock = reader.i64()?;
         crate::views::read_section(reader, &mut self.kinds)?;
         crate::views::section_name(reader, Profiles::NAME)?;
-        self.profiles.read(self.tables.user_layout(), reader)?;
+        let Self { profiles, tables, cold, .. } = self;
+        profiles.read(cold, reader, |profiles, cold, bytes| {
+            hot += bytes;
+            limit.map_or(Ok(()), |limit| make_room((profiles, tables), cold, &mut hand, &mut hot, limit))
+        })?;
         crate::views::read_section(reader, &mut self.catalogue)?;
         crate::views::section_name(reader, "tables")?;
-        self.tables.read(reader)
+        let Self { profiles, tables, cold, .. } = self;
+        tables.read(cold, reader, |tables, cold, bytes| {
+            hot += bytes;
+            limit.map_or(Ok(()), |limit| make_room((profiles, tables), cold, &mut hand, &mut hot, limit))
+        })?;
+        cold.set_memory(hot);
+        Ok(())
     }
 }

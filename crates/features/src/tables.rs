@@ -12,7 +12,8 @@ use crate::declared::filter::passed;
 use crate::declared::plan::Plan;
 use crate::declared::{Attribute, FieldRef, Part};
 use crate::profiles::Idle;
-use crate::profiles::keyed::Keyed;
+use crate::profiles::keyed::{Keyed, SHARDS};
+use crate::spill::{Cold, Found, Spilled, bytes_of};
 use crate::tiles::{NO_WORD, Row, RowLayout, Touch};
 use crate::{Catalogue, FeaturesError, Interner, ItemIndex};
 
@@ -20,7 +21,7 @@ use crate::{Catalogue, FeaturesError, Interner, ItemIndex};
 #[derive(Debug)]
 pub(crate) struct Tables {
     pub(crate) plan: Arc<Plan>,
-    sessions: Keyed<Row>,
+    pub(crate) sessions: Keyed<Row>,
     /// By table of the plan: items by number, field values by word; empty for users and sessions.
     rows: Vec<Vec<Row>>,
     /// The words of each user and context field that the plan mentions.
@@ -152,9 +153,16 @@ impl Tables {
         self.sessions.remove(id.as_str());
     }
 
-    /// The row of a session.
-    pub(crate) fn session(&self, id: &SessionId) -> Option<&Row> {
-        self.sessions.get(id.as_str())
+    /// The row of a session, in memory or from the disk; none where no feature is about sessions.
+    pub(crate) fn session(
+        &self,
+        cold: &Cold,
+        id: &SessionId,
+    ) -> Result<Option<Found<'_, Row>>, FeaturesError> {
+        if self.plan.layout(&Part::Session).is_none() {
+            return Ok(None);
+        }
+        cold.find(&self.sessions, id.as_str())
     }
 
     /// The row of an item or of a word, by table of the plan.
@@ -254,16 +262,19 @@ impl Tables {
         self.categorical.iter().find(|(known, _)| known == field).and_then(|(_, found)| *found)
     }
 
-    /// Writes the whole state.
-    pub(crate) fn write<W: Write>(&self, writer: &mut Writer<W>) -> Result<(), FeaturesError> {
+    /// Writes the whole state: what is in memory and what is on the disk.
+    pub(crate) fn write<W: Write>(&self, cold: &Cold, writer: &mut Writer<W>) -> Result<(), FeaturesError> {
         for (_, words) in &self.words {
             writer.length(words.len())?;
             (0..words.len()).try_for_each(|word| writer.text(words.text(word as u32).unwrap_or_default()))?;
         }
-        writer.length(self.sessions.len())?;
-        for (id, row) in self.sessions.iter() {
-            writer.text(id)?;
-            row.write(writer)?;
+        for shard in 0..SHARDS {
+            cold.in_order(&self.sessions, shard, |id, row| {
+                writer.u8(1)?;
+                writer.text(id)?;
+                row.write(writer)
+            })?;
+            writer.u8(0)?;
         }
         for rows in &self.rows {
             // Rows at the end that were never counted may or may not have a place yet.
@@ -274,8 +285,13 @@ impl Tables {
         Ok(())
     }
 
-    /// Replaces this (empty) state by the one written.
-    pub(crate) fn read<R: Read>(&mut self, reader: &mut Reader<R>) -> Result<(), FeaturesError> {
+    /// Replaces this (empty) state by the one written. `after` is told of each session's bytes, and may put some away.
+    pub(crate) fn read<R: Read>(
+        &mut self,
+        cold: &mut Cold,
+        reader: &mut Reader<R>,
+        mut after: impl FnMut(&mut Self, &mut Cold, usize) -> Result<(), FeaturesError>,
+    ) -> Result<(), FeaturesError> {
         for (_, words) in &mut self.words {
             for number in 0..reader.length()? {
                 if words.intern(&reader.text()?) as usize != number {
@@ -283,19 +299,51 @@ impl Tables {
                 }
             }
         }
-        let plan = Arc::clone(&self.plan);
-        let layout = plan.layout(&Part::Session).unwrap_or(&self.no_rows);
-        for _ in 0..reader.length()? {
-            let id = reader.text()?;
-            let row = Row::read(layout, reader)?;
-            self.sessions.entry(&id, || row);
+        for _ in 0..SHARDS {
+            while reader.u8()? == 1 {
+                let id = reader.text()?;
+                let row = Row::decode(cold, reader)?;
+                let bytes = bytes_of(&id, &row);
+                self.sessions.entry(&id, || row);
+                after(self, cold, bytes)?;
+            }
         }
+        let plan = Arc::clone(&self.plan);
         for (table, rows) in plan.tables.iter().zip(&mut self.rows) {
             for _ in 0..reader.length()? {
                 rows.push(Row::read(&table.layout, reader)?);
             }
         }
         Ok(())
+    }
+}
+
+/// The row of a session: rows of items and words stay in memory.
+impl Spilled for Row {
+    const KIND: u8 = 2;
+
+    fn stamp(&self) -> i64 {
+        self.stamp
+    }
+
+    fn heap_bytes(&self) -> usize {
+        self.heap_bytes()
+    }
+
+    fn idle(idle: Idle) -> i64 {
+        idle.sessions
+    }
+
+    fn forgotten(self) -> Option<Self> {
+        None
+    }
+
+    fn encode<W: Write>(&self, writer: &mut Writer<W>) -> Result<(), FeaturesError> {
+        self.write(writer)
+    }
+
+    fn decode<R: Read>(cold: &Cold, reader: &mut Reader<R>) -> Result<Self, FeaturesError> {
+        Self::read(cold.layout(&Part::Session), reader)
     }
 }
 

@@ -15,6 +15,7 @@ use crate::declared::Plan;
 use crate::neighbours::Neighbours;
 use crate::popularity::{Pace, Popularity};
 use crate::read::{FeatureRequest, FeatureRows};
+use crate::spill::{Hand, SpillFigures};
 use crate::state::{Sink, State};
 use crate::view::View;
 use crate::{Catalogue, FeaturesError, ItemIndex, Profile, ViewsOptions};
@@ -31,9 +32,9 @@ const LOCKED: usize = 64;
 /// popularity and neighbours are locked for the item-keyed half of a piece of the batch.
 #[derive(Debug)]
 pub struct Views {
-    options: ViewsOptions,
-    fold: Mutex<Fold>,
-    state: RwLock<State>,
+    pub(crate) options: ViewsOptions,
+    pub(crate) fold: Mutex<Fold>,
+    pub(crate) state: RwLock<State>,
     catalogue: RwLock<Arc<Catalogue>>,
     popularity: RwLock<Popularity>,
     neighbours: RwLock<Neighbours>,
@@ -43,10 +44,11 @@ pub struct Views {
 
 /// What only the folding thread touches.
 #[derive(Debug)]
-struct Fold {
+pub(crate) struct Fold {
     pairs: Pairs,
     visits: Vec<Visit>,
     changed: Vec<ItemIndex>,
+    hand: Hand,
 }
 
 impl Sink for Fold {
@@ -70,13 +72,16 @@ impl Held<'_> {
     }
 
     /// Reads the features at `columns` of the plan for `items`: see [`ViewsOptions::plan`].
+    ///
+    /// # Errors
+    /// [`FeaturesError::Spill`] where who asks is not in memory and the disk refuses.
     pub fn features(
         &self,
         request: &FeatureRequest<'_>,
         columns: &[usize],
         items: &[Option<ItemIndex>],
-    ) -> FeatureRows {
-        self.0.features(request, columns, items)
+    ) -> Result<FeatureRows, FeaturesError> {
+        self.0.cold.report_read(self.0.features(request, columns, items))
     }
 
     /// The item with this id.
@@ -109,6 +114,7 @@ impl Views {
                 pairs: Pairs::new(&options.neighbours),
                 visits: Vec::new(),
                 changed: Vec::new(),
+                hand: Hand::default(),
             }),
             options,
         }
@@ -135,7 +141,7 @@ impl Views {
         let known = usize::try_from(position - batch.first).unwrap_or(usize::MAX).min(batch.events.len());
         let mut offset = batch.first + known as Offset;
         for events in batch.events[known..].chunks(PIECE) {
-            self.fold_piece(&mut fold, batch.partition, offset, events);
+            self.fold_piece(&mut fold, batch.partition, offset, events)?;
             offset += events.len() as Offset;
             self.position.write().set(batch.partition, offset);
         }
@@ -156,13 +162,26 @@ impl Views {
 
     /// Drops sessions whose records are about to be erased from the log, so that no checkpoint names them any more. The
     /// log does not say so by itself: a session that only ever acted beside its user was never merged.
-    pub fn forget_sessions<'a>(&self, sessions: impl IntoIterator<Item = &'a SessionId>) {
-        let _fold = self.fold.lock();
-        let mut state = self.state.write();
-        for session in sessions {
-            state.profiles.forget_session(session);
-            state.tables.forget_session(session);
+    ///
+    /// # Errors
+    /// [`FeaturesError::Spill`].
+    pub fn forget_sessions<'a>(
+        &self,
+        sessions: impl IntoIterator<Item = &'a SessionId>,
+    ) -> Result<(), FeaturesError> {
+        let mut fold = self.fold.lock();
+        let sessions: Vec<&SessionId> = sessions.into_iter().collect();
+        for sessions in sessions.chunks(LOCKED) {
+            let touched = self.thaw(|state| state.touched_sessions(sessions))?;
+            let mut state = self.state.write();
+            for session in sessions {
+                state.profiles.forget_session(session);
+                state.tables.forget_session(session);
+            }
+            drop(state);
+            self.make_room(&mut fold.hand, touched)?;
         }
+        Ok(())
     }
 
     /// The state alone, for a replay that goes on from here.
@@ -184,8 +203,12 @@ impl Views {
     ///
     /// A user's own history comes first. Where there is none, the session's is read, which is the user's where the
     /// session was merged into one.
-    pub fn profile(&self, actor: &Actor) -> Profile {
-        self.state.read().profile(actor)
+    ///
+    /// # Errors
+    /// [`FeaturesError::Spill`] where it is not in memory and the disk refuses.
+    pub fn profile(&self, actor: &Actor) -> Result<Profile, FeaturesError> {
+        let state = self.state.read();
+        state.cold.report_read(state.profile(actor))
     }
 
     /// The name of an interaction type by its number in profiles.
@@ -193,9 +216,16 @@ impl Views {
         self.state.read().kinds.name(kind).map(CompactString::from)
     }
 
-    /// How many users and how many sessions have state.
+    /// How many users and how many sessions have state. Of those on the disk, who went idle is counted until the next
+    /// checkpoint.
     pub fn actors(&self) -> (usize, usize) {
-        self.state.read().profiles.counts()
+        let state = self.state.read();
+        state.profiles.counts(&state.cold)
+    }
+
+    /// How much of users and sessions is in memory and on the disk; `None` without a limit.
+    pub fn spilled(&self) -> Option<SpillFigures> {
+        self.options.spill.is_some().then(|| self.state.read().cold.figures())
     }
 
     /// The most popular available items that `allow` takes, best first; with `category`, a categorical field and one
@@ -260,15 +290,24 @@ impl Views {
 
     /// Folds consecutive events: first the state, event by event, which leaves the visits and their pairs; then what is
     /// keyed by item, all at once and in parallel where it pays.
-    fn fold_piece(&self, fold: &mut Fold, partition: Partition, first: Offset, events: &[Event]) {
+    fn fold_piece(
+        &self,
+        fold: &mut Fold,
+        partition: Partition,
+        first: Offset,
+        events: &[Event],
+    ) -> Result<(), FeaturesError> {
         let mut offset = first;
         for events in events.chunks(LOCKED) {
+            let touched = self.thaw(|state| state.touched(events))?;
             let mut state = self.state.write();
             for event in events {
                 state.fold(offset, event, fold);
                 offset += 1;
             }
             state.position.set(partition, offset);
+            drop(state);
+            self.make_room(&mut fold.hand, touched)?;
         }
         let snapshot = {
             let mut popularity = self.popularity.write();
@@ -286,6 +325,7 @@ impl Views {
         if let Some(snapshot) = snapshot {
             *self.catalogue.write() = snapshot;
         }
+        Ok(())
     }
 
     /// Writes the whole state: canonical bytes, which the log, the schema and the options determine, ending with
@@ -342,7 +382,7 @@ impl Views {
 /// What a checkpoint starts with.
 const MAGIC: &[u8; 8] = b"hw-views";
 /// Counts up when the bytes mean something else; an older checkpoint is skipped and the log replayed.
-const FORMAT: u16 = 4;
+const FORMAT: u16 = 5;
 
 pub(crate) fn section<V: View, W: Write>(writer: &mut Writer<W>, view: &V) -> Result<(), FeaturesError> {
     writer.text(V::NAME)?;

@@ -89,6 +89,8 @@ pub struct Layout {
     pub decisions: PathBuf,
     /// Checkpoints of the views.
     pub views: PathBuf,
+    /// What the views do not keep in memory while they run: scratch.
+    pub cold: PathBuf,
 }
 
 impl Layout {
@@ -98,6 +100,7 @@ impl Layout {
             events: data_dir.join("events"),
             decisions: data_dir.join("decisions"),
             views: data_dir.join("views"),
+            cold: data_dir.join("views").join("cold"),
         }
     }
 }
@@ -148,7 +151,9 @@ impl Store {
         let log = Arc::new(log);
         let archive = crate::archiving::open(settings, data_dir)?;
         let registry = Arc::new(Registry::open(data_dir, Arc::clone(clock))?);
-        let options = ViewsOptions { plan: plan(&registry, settings, &schema)?, ..settings.views_options() };
+        empty(&layout.cold)?;
+        let plan = plan(&registry, settings, &schema)?;
+        let options = ViewsOptions { plan, ..settings.views_options_in(&layout.cold) };
         let generation = Ledger::read(data_dir)?.generation;
         let start = log.start();
         let (views, restored) = checkpoints::open(&layout.views, generation, &schema, &options, &start)?;
@@ -176,9 +181,12 @@ impl Store {
 
     /// What erases deleted users from this store and from the decisions that were made for them.
     pub fn eraser(&self, decisions: &Arc<DecisionLog>, settings: &Settings) -> Eraser {
+        let layout = Layout::of(&self.data_dir);
+        let plan = Arc::clone(self.views.plan());
         Eraser {
             data_dir: self.data_dir.clone(),
-            views_dir: Layout::of(&self.data_dir).views,
+            options: ViewsOptions { plan, ..settings.views_options_in(&layout.cold) },
+            views_dir: layout.views,
             live_dir: self.checkpoints.clone(),
             log: Arc::clone(&self.log),
             decisions: Arc::clone(decisions),
@@ -187,7 +195,6 @@ impl Store {
             schema: Arc::clone(&self.schema),
             settings: settings.clone(),
             archive: self.archive.clone(),
-            options: ViewsOptions { plan: Arc::clone(self.views.plan()), ..settings.views_options() },
         }
     }
 
@@ -207,6 +214,16 @@ impl Store {
         let stopped = self.follower.stop();
         self.log.close();
         Ok(stopped?)
+    }
+}
+
+/// Removes what views that did not end in order left on the disk.
+fn empty(cold: &Path) -> Result<(), PlatformError> {
+    match std::fs::remove_dir_all(cold) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            Err(PlatformError::Folder { path: cold.to_owned(), source })
+        }
+        _ => Ok(()),
     }
 }
 

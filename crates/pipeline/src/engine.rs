@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use compact_str::CompactString;
-use headwater_base::{Clock, Decision, ItemId, RequestId, Rung, Schema, Shown};
-use headwater_features::{Catalogue, Views};
+use headwater_base::{Actor, Clock, Decision, ItemId, RequestId, Rung, Schema, Shown, Stage};
+use headwater_features::{Catalogue, Profile, Views};
 use headwater_log::Position;
 use headwater_log::request_id::RequestIds;
 use parking_lot::Mutex;
@@ -59,13 +59,14 @@ impl Engine {
 
         let position = self.parts.views.position();
         let catalogue = self.parts.views.catalogue();
-        let profile = self.parts.views.profile(&request.actor);
+        let (profile, unread) = self.profile(&request.actor);
         let versions = Versions {
             last_event: profile.last,
             snapshot: snapshot.generation,
             catalogue: catalogue.version(),
         };
-        let key = self.cacheable(request).map(|cache| (cache, CacheKey::new(request, limit, versions)));
+        let cache = self.cacheable(request).filter(|_| unread.is_none());
+        let key = cache.map(|cache| (cache, CacheKey::new(request, limit, versions)));
 
         let known = key.as_ref().and_then(|(cache, key)| cache.get(key, now));
         let cached = known.is_some();
@@ -89,6 +90,7 @@ impl Engine {
             cache.put(key, ranked, now);
         }
         answer.cached = cached;
+        answer.stages.extend(unread);
         self.record(request, &snapshot, surface, &mut answer, position);
         Ok(answer)
     }
@@ -186,6 +188,14 @@ impl Engine {
         }
     }
 
+    /// What is known of who asks. Where the disk it is on refuses, the answer is that for somebody unknown, and says so.
+    pub(crate) fn profile(&self, actor: &Actor) -> (Profile, Option<Stage>) {
+        match self.parts.views.profile(actor) {
+            Ok(profile) => (profile, None),
+            Err(_) => (Profile::default(), Some(unread("profile"))),
+        }
+    }
+
     pub(crate) fn next_request_id(&self) -> RequestId {
         self.parts.request_ids.next(self.parts.clock.now())
     }
@@ -203,8 +213,12 @@ impl Engine {
         let read = surface.features.read(views, clock, request, &answer.request_id, shown_items);
         // Where features were read, the decision saw the views as they were then.
         let (features, position) = match read {
-            Some((features, position)) => (Some(Box::new(features)), position),
-            None => (None, position),
+            Ok(Some((features, position))) => (Some(Box::new(features)), position),
+            Ok(None) => (None, position),
+            Err(_) => {
+                answer.stages.push(unread("features"));
+                (None, position)
+            }
         };
         let shown = |item: &AnswerItem| Shown {
             item: item.id.clone(),
@@ -230,13 +244,23 @@ impl Engine {
         };
         match self.parts.recorder.record(decision, self.parts.clock.now()) {
             Ok(()) => answer.recorded = true,
-            Err(error) => answer.stages.push(headwater_base::Stage {
+            Err(error) => answer.stages.push(Stage {
                 name: "recorder:decisions".into(),
                 entered: 1,
                 left: 0,
                 skipped: compact_str::format_compact!("{error}"),
             }),
         }
+    }
+}
+
+/// What the views could not read and have logged; the reason names files, which clients need not know.
+fn unread(what: &str) -> Stage {
+    Stage {
+        name: compact_str::format_compact!("views:{what}"),
+        entered: 1,
+        left: 0,
+        skipped: "it could not be read from the disk".into(),
     }
 }
 

@@ -26,7 +26,7 @@ impl Engine {
         let now = self.clock().now();
         let position = self.views().position();
         let catalogue = self.views().catalogue();
-        let profile = self.views().profile(&request.actor);
+        let (profile, unread) = self.profile(&request.actor);
         let asked = Request {
             surface: request.surface.clone(),
             actor: request.actor.clone(),
@@ -61,7 +61,7 @@ impl Engine {
             .find_map(|source| source.model())
             .map(|name| ModelScorer::new(name.into()));
         let scorer = surface.scorer.as_deref().or(own.as_ref().map(|scorer| scorer as &dyn Scorer));
-        let mut stages = Vec::new();
+        let mut stages = Vec::from_iter(unread);
         if let Some(scorer) = scorer {
             let skipped = scorer.score(&moment, &mut candidates).err().map(|error| error.to_string());
             stages.push(Stage {

@@ -201,7 +201,8 @@ impl Growing {
         let mut history = Vec::new();
         let mut vectors: Vec<(Vec<f32>, f32)> = Vec::new();
         for (actor, weight) in actors {
-            let mut profile = engine.views().profile(actor);
+            // Who cannot be read, which the views have logged, tells nothing about the item.
+            let Ok(mut profile) = engine.views().profile(actor) else { continue };
             profile.interactions.retain(|interaction| interaction.item != itself);
             history.clear();
             crate::moment::past(&profile, rows, now, &mut history);

@@ -2,7 +2,7 @@
 
 use headwater_base::random::stable_hash;
 use headwater_base::{Clock, FeatureValue, ItemId, LoggedFeatures, RequestId};
-use headwater_features::{FeatureRequest, Views};
+use headwater_features::{FeatureRequest, FeaturesError, Views};
 use headwater_log::Position;
 
 use crate::request::Request;
@@ -28,6 +28,8 @@ impl SurfaceFeatures {
     /// Reads the vectors of the shown items, at one position of the log, which is given with them; `None` where this
     /// request is not in the sample.
     ///
+    /// An error is the views', which have logged it.
+    ///
     /// The moment is taken while the position is held, so that nothing that was folded was received after it.
     pub(crate) fn read<'a>(
         &self,
@@ -36,19 +38,19 @@ impl SurfaceFeatures {
         request: &Request,
         request_id: &RequestId,
         items: impl Iterator<Item = &'a ItemId>,
-    ) -> Option<(LoggedFeatures, Position)> {
+    ) -> Result<Option<(LoggedFeatures, Position)>, FeaturesError> {
         if !self.samples(request_id) {
-            return None;
+            return Ok(None);
         }
         let held = views.hold();
         let time = clock.now();
         let items: Vec<_> = items.map(|id| held.item_index(id.as_str())).collect();
         let asked = FeatureRequest { actor: &request.actor, context: &request.context, time };
-        let features = held.features(&asked, &self.columns, &items);
+        let features = held.features(&asked, &self.columns, &items)?;
         let position = held.position().clone();
         drop(held);
         let rows: Vec<Vec<FeatureValue>> =
             (0..features.len()).map(|item| features.row(item).cloned().collect()).collect();
-        Some((LoggedFeatures { schema: self.schema, time, share: self.share, rows }, position))
+        Ok(Some((LoggedFeatures { schema: self.schema, time, share: self.share, rows }, position)))
     }
 }

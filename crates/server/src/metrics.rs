@@ -149,5 +149,12 @@ fn describe() {
     describe_gauge!("headwater_log_events", "Offset after the last event of the log");
     describe_gauge!("headwater_log_lag_events", "Events of the log not yet folded into the views");
     describe_gauge!("headwater_cached_answers", "Answers held in the cache");
+    describe_gauge!("headwater_views_memory_bytes", "Users and sessions in memory; only with a memory_limit");
+    describe_gauge!("headwater_views_on_disk", "Users and sessions on the disk; only with a memory_limit");
+    describe_gauge!(
+        "headwater_views_thawed",
+        "Users and sessions that came back from the disk since the start"
+    );
+    describe_gauge!("headwater_views_failed_reads", "Profiles that requests could not read from the disk");
     describe_gauge!("headwater_catalogue_items", "Items of the catalogue, deleted ones included");
 }

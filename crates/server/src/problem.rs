@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use axum::response::{IntoResponse, Response};
 use headwater_base::{ErrorKind, Invalid};
+use headwater_features::FeaturesError;
 use headwater_log::LogError;
 use headwater_pipeline::PipelineError;
 use http::{HeaderValue, StatusCode, header};
@@ -129,6 +130,13 @@ impl From<LogError> for Problem {
                 Self::new("storage_failed")
             }
         }
+    }
+}
+
+impl From<FeaturesError> for Problem {
+    fn from(error: FeaturesError) -> Self {
+        tracing::error!(%error, "the views could not be read");
+        Self::new("storage_failed")
     }
 }
 

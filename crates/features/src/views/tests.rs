@@ -145,7 +145,7 @@ fn restored(bytes: &[u8]) -> Views {
 
 fn items(views: &Views, actor: &Actor) -> Vec<String> {
     let catalogue = views.catalogue();
-    let interactions = views.profile(actor).interactions;
+    let interactions = views.profile(actor).unwrap().interactions;
     interactions.iter().map(|interaction| catalogue.id(interaction.item).to_string()).collect()
 }
 
@@ -159,7 +159,7 @@ fn a_profile_keeps_the_last_interactions_with_their_weights() {
     let views = views();
     fold(&views, (0..700).map(|item| click(user("u"), &format!("i{item}"))));
     fold(&views, [interact("purchase", user("u"), "i0"), interact("gone", user("u"), "i1")]);
-    let profile = views.profile(&user("u"));
+    let profile = views.profile(&user("u")).unwrap();
     assert_eq!(profile.interactions.len(), PROFILE_INTERACTIONS);
     assert_eq!(profile.last, 702);
     let [.., bought, undeclared] = profile.interactions.as_slice() else { panic!("too short") };
@@ -194,7 +194,7 @@ fn a_merged_session_is_its_users() {
         ],
     );
     assert_eq!(items(&views, &user("u")), ["a", "b", "c", "d"]);
-    assert_eq!(views.profile(&session("s")), views.profile(&user("u")));
+    assert_eq!(views.profile(&session("s")).unwrap(), views.profile(&user("u")).unwrap());
 }
 
 #[test]
@@ -205,10 +205,10 @@ fn a_deleted_user_leaves_nothing_and_starts_anew() {
     let upsert =
         Fact::UserUpsert { user: UserId::trusted("someone"), fields, removed: Vec::new(), patch: false };
     fold(&views, [click(user("someone"), "a"), upsert, merge]);
-    assert_eq!(views.profile(&user("someone")).fields.len(), 1);
+    assert_eq!(views.profile(&user("someone")).unwrap().fields.len(), 1);
     fold(&views, [Fact::UserDelete { user: UserId::trusted("someone") }]);
-    assert_eq!(views.profile(&user("someone")), Profile::default());
-    assert_eq!(views.profile(&session("s")), Profile::default());
+    assert_eq!(views.profile(&user("someone")).unwrap(), Profile::default());
+    assert_eq!(views.profile(&session("s")).unwrap(), Profile::default());
     assert!(!state(&views).windows(7).any(|window| window == b"someone"));
     let again = restored(&state(&views));
     for views in [&views, &again] {
@@ -228,15 +228,16 @@ fn user_fields_are_replaced_or_patched() {
         removed: removed.iter().map(|name| (*name).into()).collect(),
         patch,
     };
-    let known =
-        || views.profile(&user("u")).fields.iter().map(|(name, _)| name.to_owned()).collect::<Vec<_>>();
+    let known = || {
+        views.profile(&user("u")).unwrap().fields.iter().map(|(name, _)| name.to_owned()).collect::<Vec<_>>()
+    };
     fold(&views, [upsert("a", false, &[]), upsert("b", true, &[])]);
     assert_eq!(known(), ["a", "b"]);
     fold(&views, [upsert("c", true, &["a"])]);
     assert_eq!(known(), ["b", "c"]);
     fold(&views, [upsert("d", false, &[])]);
     assert_eq!(known(), ["d"]);
-    assert_eq!(views.profile(&user("u")).last, 4);
+    assert_eq!(views.profile(&user("u")).unwrap().last, 4);
 }
 
 #[test]
@@ -438,7 +439,7 @@ proptest! {
         prop_assert!(folded(&replay.state) == folded(&views.state.read()), "a replay's bytes differ");
         for id in 0..6 {
             let actor = user(&format!("u{id}"));
-            prop_assert_eq!(views.profile(&actor), reference.profile(&actor));
+            prop_assert_eq!(views.profile(&actor).unwrap(), reference.profile(&actor).unwrap());
         }
         let any = |_| true;
         for value in ["c0", "c1", "c2", "c3"] {

@@ -96,7 +96,7 @@ proptest! {
                 let live = items.each_ref().map(|item| views.item_index(item.as_str()));
                 prop_assert_eq!(found, live);
                 let replayed = replay.features(&request, &columns, &found);
-                let served = views.hold().features(&request, &columns, &found);
+                let served = views.hold().features(&request, &columns, &found).unwrap();
                 for item in 0..items.len() {
                     let differs = |(_, a, b): &(&FeatureSpec, &FeatureValue, &FeatureValue)| !a.same(b);
                     let values = specs.iter().zip(replayed.row(item)).zip(served.row(item));

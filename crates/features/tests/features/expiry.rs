@@ -230,7 +230,7 @@ proptest! {
                     let index = replay.catalogue().index(ItemId::trusted(item).as_str());
                     let columns = columns(&specs());
                     let replayed = replay.features(&request, &columns, &[index]);
-                    let served = views.hold().features(&request, &columns, &[index]);
+                    let served = views.hold().features(&request, &columns, &[index]).unwrap();
                     let read: Vec<FeatureValue> = replayed.row(0).cloned().collect();
                     prop_assert_eq!(&read, &served.row(0).cloned().collect::<Vec<_>>());
                     let wanted = reference.values(&actor, item, now.as_micros());
@@ -246,7 +246,7 @@ fn counted(views: &Views, events: &[Event], actor: &Actor, wait: i64) -> Feature
     let last = events.last().expect("items at least").received;
     let (context, time) = (Fields::default(), last.plus(Duration::from_micros(wait as u64)));
     let request = FeatureRequest { actor, context: &context, time };
-    views.hold().features(&request, &[0], &[None]).value(0, 0).clone()
+    views.hold().features(&request, &[0], &[None]).expect("all in memory").value(0, 0).clone()
 }
 
 fn click(actor: Actor) -> Fact {

@@ -8,5 +8,6 @@ mod magnitudes;
 mod properties;
 mod reference;
 mod sketches;
+mod spilled;
 mod versions;
 mod world;

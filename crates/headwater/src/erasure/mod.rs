@@ -5,7 +5,7 @@
 //!
 //! 1. Search the log for deletions, find the users' sessions in the logs and in the archive, write both to the ledger.
 //! 2. Write a checkpoint of the views, which have dropped the users and now drop their sessions, and remove all earlier ones: from then on no start
-//!    needs the deletions that are about to be erased.
+//!    needs the deletions that are about to be erased. What the views have on the disk is written anew.
 //! 3. Rewrite the segments of the decision log and of the event log, then the files of the archive.
 //! 4. Build views from the rewritten log ([`checkpoints`]) and make them the next generation.
 //! 5. Empty the ledger.
@@ -164,7 +164,8 @@ impl Eraser {
         report: &mut Report,
     ) -> Result<(), ErasureError> {
         self.follower.wait_blocking(&Position(vec![erasure.end()]))?;
-        self.views.forget_sessions(erasure.sessions());
+        self.views.forget_sessions(erasure.sessions())?;
+        self.views.rewrite_spilled()?;
         checkpoints::write_only(&self.views, &self.live_dir)?;
         checkpoints::remove_others(&self.views_dir, &[&self.live_dir])?;
         let erased = erase(&self.log, &self.decisions, erasure, keep_going)?;

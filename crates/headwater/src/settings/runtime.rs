@@ -1,8 +1,9 @@
 //! How the running process behaves: log, decisions, views, server, limits.
 
 use std::net::SocketAddr;
+use std::path::Path;
 
-use headwater_features::ViewsOptions;
+use headwater_features::{SpillOptions, ViewsOptions};
 use headwater_log::{DecisionOptions, LogOptions};
 use headwater_models::streaming::CoVisitationOptions;
 use headwater_server::Limits;
@@ -77,6 +78,11 @@ pub struct ViewSettings {
     pub idle_entities: Period,
     /// The same of sessions.
     pub idle_sessions: Period,
+    /// Memory for users and sessions with their features, such as "2GiB"; what the rest of the process needs comes on top.
+    /// Beyond it, those of whom nothing was received for longest are on the disk, and slower. Without it, all are in
+    /// memory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory_limit: Option<ByteSize>,
 }
 
 impl Default for ViewSettings {
@@ -90,6 +96,7 @@ impl Default for ViewSettings {
             neighbours: 64,
             idle_entities: Period::days(400),
             idle_sessions: Period::days(30),
+            memory_limit: None,
         }
     }
 }
@@ -190,6 +197,15 @@ impl Settings {
             idle_sessions: self.views.idle_sessions.0,
             ..defaults
         }
+    }
+
+    /// Options of the views of a data folder, where what exceeds their memory has a place in `cold`.
+    pub fn views_options_in(&self, cold: &Path) -> ViewsOptions {
+        let spill = self.views.memory_limit.map(|limit| SpillOptions {
+            limit: usize::try_from(limit.0).unwrap_or(usize::MAX),
+            folder: cold.to_owned(),
+        });
+        ViewsOptions { spill, ..self.views_options() }
     }
 
     /// Bounds of the server.

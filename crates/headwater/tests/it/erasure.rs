@@ -102,10 +102,32 @@ fn site(often: bool) -> Site {
 
 #[test]
 fn a_running_platform_erases_a_deleted_user_from_every_file() {
+    erases_from_every_file(&site(true));
+}
+
+#[test]
+fn a_running_platform_erases_a_deleted_user_whose_profile_is_on_the_disk() {
     let site = site(true);
-    import(&site);
+    let settings = std::fs::read_to_string(site.path("headwater.toml")).unwrap();
+    let limited = settings.replace("[views]\n", "[views]\nmemory_limit = \"0B\"\n");
+    assert_ne!(limited, settings, "the template has no views");
+    site.write("headwater.toml", &limited);
+    let server = erases_from_every_file(&site);
+    let metrics = server.request("GET", "/metrics", "", &Value::Null).1;
+    assert!(metrics.to_string().contains("headwater_views_memory_bytes 0"), "{metrics}");
+    // What a server that was killed leaves there is gone with the next start.
+    let cold = site.path("headwater-data").join("views/cold");
+    drop(server);
+    std::fs::create_dir_all(&cold).unwrap();
+    std::fs::write(cold.join("left"), GONE).unwrap();
+    site.json(&["erase"]);
+    assert!(!cold.join("left").exists());
+}
+
+fn erases_from_every_file(site: &Site) -> Server {
+    import(site);
     let data = site.path("headwater-data");
-    let key = key(&site);
+    let key = key(site);
     let mut server = site.serve(&[]);
     let user = json!({ "surface": "home", "user": GONE });
     let theirs = recommend(&server, &key, &user);
@@ -114,7 +136,7 @@ fn a_running_platform_erases_a_deleted_user_from_every_file() {
     let path = format!("/v1/users/{GONE}");
     let (status, _) = server.request("PUT", &path, &key, &json!({}));
     assert_eq!(status, 200);
-    let kept = others(&site);
+    let kept = others(site);
     site.json(&["archive", "--now"]);
     for stream in ["events", "decisions"] {
         let archive = data.join("archive").join(stream);
@@ -142,12 +164,13 @@ fn a_running_platform_erases_a_deleted_user_from_every_file() {
         assert_eq!(holding(&data, text), [""; 0].map(PathBuf::from));
     }
 
-    assert_eq!(others(&site), kept);
-    assert_eq!(exported(&site, &data).len(), kept.len());
+    assert_eq!(others(site), kept);
+    assert_eq!(exported(site, &data).len(), kept.len());
     let mut server = site.serve(&[]);
     server.logs("replayed=0");
     assert_eq!(server.request("GET", &path, &key, &Value::Null).0, 404);
     assert_eq!(server.request("GET", "/v1/users/u1", &key, &Value::Null).0, 200);
+    server
 }
 
 #[test]

@@ -116,7 +116,7 @@ impl Server {
         stream.read_to_string(&mut reply).unwrap();
         let (head, body) = reply.split_once("\r\n\r\n").unwrap();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        (status, serde_json::from_str(body).unwrap_or(Value::Null))
+        (status, serde_json::from_str(body).unwrap_or_else(|_| body.into()))
     }
 
     /// Reads the server's log until a line holds `words`.

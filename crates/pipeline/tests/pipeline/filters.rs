@@ -127,6 +127,7 @@ fn pushed_down_filters_give_what_filtering_the_whole_ranking_gives() {
         let seen: Vec<&str> = world
             .views
             .profile(&wide.actor)
+            .unwrap()
             .interactions
             .iter()
             .map(|past| catalogue.id(past.item))

@@ -54,12 +54,20 @@ async fn ready(State(app): Shared) -> Response {
 
 async fn metrics(State(app): Shared) -> Response {
     let end: u64 = app.parts.log.end().0.iter().sum();
-    let gauges = [
+    let mut gauges = vec![
         ("headwater_log_events", end as f64),
         ("headwater_log_lag_events", lag(&app) as f64),
         ("headwater_cached_answers", app.parts.engine.cached_answers() as f64),
         ("headwater_catalogue_items", app.parts.views.catalogue().len() as f64),
     ];
+    if let Some(spilled) = app.parts.views.spilled() {
+        gauges.extend([
+            ("headwater_views_memory_bytes", spilled.memory_bytes as f64),
+            ("headwater_views_on_disk", spilled.on_disk as f64),
+            ("headwater_views_thawed", spilled.thawed as f64),
+            ("headwater_views_failed_reads", spilled.failed_reads as f64),
+        ]);
+    }
     let text = app.metrics.render(&gauges);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
 }

@@ -38,7 +38,7 @@ pub(super) fn routes() -> Vec<Route> {
 }
 
 async fn show(State(app): Shared, Checked(Path(id)): Checked<Path<String>>) -> Result<Response, Problem> {
-    let profile = app.parts.views.profile(&Actor::user(UserId::parse(&id)?));
+    let profile = app.parts.views.profile(&Actor::user(UserId::parse(&id)?))?;
     if profile.last == 0 {
         return Err(Problem::new("unknown_user").field("id").value(id));
     }
