@@ -32,7 +32,7 @@ fn decided(views: &Views, specs: &[FeatureSpec], actor: Actor, time: i64, id: &s
     let held = views.hold();
     let known: Vec<_> = items.iter().map(|item| held.item_index(item.as_str())).collect();
     let request = FeatureRequest { actor: &actor, context: &context, time: at(time) };
-    let read = held.features(&request, &columns(specs), &known);
+    let read = held.features(&request, &columns(specs), &known).expect("all in memory");
     let rows = (0..read.len()).map(|item| read.row(item).cloned().collect()).collect();
     let position = held.position().0.clone();
     drop(held);

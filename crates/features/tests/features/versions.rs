@@ -34,7 +34,7 @@ fn live(specs: &[FeatureSpec]) -> Views {
 fn read(views: &Views, columns: &[usize]) -> Vec<FeatureValue> {
     let (actor, context) = (user("u"), Fields::default());
     let request = FeatureRequest { actor: &actor, context: &context, time: at(24 * HOUR + MINUTE) };
-    let rows = views.hold().features(&request, columns, &[views.item_index("i0")]);
+    let rows = views.hold().features(&request, columns, &[views.item_index("i0")]).expect("all in memory");
     rows.row(0).cloned().collect()
 }
 

@@ -64,7 +64,7 @@ fn served(steps: &[Stamped], asked: &[Asked], features: &Features) -> Vec<Event>
         let found = items.each_ref().map(|item| held.item_index(item.as_str()));
         let context = context(asked.device, moment);
         let request = FeatureRequest { actor: &asked.actor, context: &context, time };
-        let rows = held.features(&request, &columns, &found);
+        let rows = held.features(&request, &columns, &found).expect("all in memory");
         let rows = (0..rows.len()).map(|row| rows.row(row).cloned().collect()).collect();
         let position = held.position().0.clone();
         decisions.push(Event {
