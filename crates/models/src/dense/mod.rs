@@ -1,4 +1,5 @@
-//! Small dense linear algebra: what the factorisation needs of it, and no more. Matrices are row-major slices.
+//! Small dense linear algebra: what the models need of it, and no more. Matrices are row-major slices.
 
 pub(crate) mod cholesky;
 pub(crate) mod eigen;
+pub(crate) mod tall;

@@ -1,23 +1,20 @@
 //! Training: users and items solved in turn.
 
-use headwater_base::random::{Random, seeded};
-use rand::Rng as _;
+use headwater_base::random::seeded;
 use rayon::prelude::*;
 
 use super::solve::{Side, Workspace};
 use super::{Ials, IalsOptions, IalsParts, Solver};
 use crate::dense::eigen;
+use crate::dense::tall::{gram, normal_rows, padded, rotate};
 use crate::error::ModelError;
-use crate::kernels::lanes::{PADDING, dot, prefetch};
-use crate::kernels::product::{Rotation, add_gram, rotate_rows, rotate_tile};
+use crate::kernels::lanes::{dot, prefetch};
+use crate::kernels::product::{Rotation, rotate_tile};
 use crate::kernels::vectorised;
 use crate::matrix::{Csr, SparseRow};
 
 /// Rows that one task solves or turns: enough to be worth handing out, few enough to balance.
 const BLOCK: usize = 64;
-/// Most parts of a parallel sum, and least rows of a part.
-const MOST_PARTS: usize = 64;
-const LEAST_PART: usize = 1024;
 /// How many observed vectors ahead one is asked for: gathering them waits for memory more than for anything else.
 const AHEAD: usize = 4;
 /// Observations up to which a row is solved exactly even where conjugate gradient is asked for: it is as cheap.
@@ -161,7 +158,7 @@ fn half(options: &IalsOptions, solver: Solver, matrix: &Csr, solved: &mut [f32],
     let width = padded(d);
     let (values, vectors) = eigen::symmetric(&gram(fixed, d), d);
     let rotation = Rotation::new(&vectors, d, width);
-    fixed.par_chunks_mut(BLOCK * width).for_each(|rows| rotate_rows(&rotation, rows));
+    rotate(&rotation, fixed);
     let implicit: Vec<f32> = values.iter().map(|&v| options.alpha0 * v.max(0.0) as f32).collect();
     let side = Side { width, factors: d, implicit: &implicit };
     solved.par_chunks_mut(BLOCK * width).enumerate().for_each_init(
@@ -240,56 +237,4 @@ fn gather(workspace: &mut Workspace, task: &Task<'_>, row: SparseRow<'_>) {
         }
         workspace.observe(number, vector(other), weight);
     }
-}
-
-/// The Gram matrix `F'F` of the rows of `factors`, d x d. The parts are cut by the number of rows alone, and added up
-/// in order, so that the sum has the same bits whatever the number of threads.
-fn gram(factors: &[f32], d: usize) -> Vec<f64> {
-    let width = padded(d);
-    let part_rows = (factors.len() / width).div_ceil(MOST_PARTS).max(LEAST_PART);
-    let parts: Vec<Vec<f32>> = factors
-        .par_chunks(part_rows * width)
-        .map(|rows| {
-            let mut part = vec![0f32; width * width];
-            add_gram(&mut part, rows, width);
-            part
-        })
-        .collect();
-    let mut sum = vec![0f64; d * d];
-    for part in parts {
-        for row in 0..d {
-            for column in row..d {
-                sum[row * d + column] += f64::from(part[row * width + column]);
-            }
-        }
-    }
-    for row in 0..d {
-        for column in 0..row {
-            sum[row * d + column] = sum[column * d + row];
-        }
-    }
-    sum
-}
-
-/// Length of a vector of `factors` numbers in memory.
-fn padded(factors: usize) -> usize {
-    factors.next_multiple_of(PADDING)
-}
-
-/// Rows of independent normal numbers, by the transform of Box and Muller (1958), padded with zeros.
-fn normal_rows(random: &mut Random, deviation: f32, rows: usize, factors: usize) -> Vec<f32> {
-    let width = padded(factors);
-    // 24 bits make every f32 below 1 of that spacing; 1 - u is never 0.
-    let mut uniform = || (random.next_u32() >> 8) as f32 / (1u32 << 24) as f32;
-    let mut numbers = vec![0f32; rows * width];
-    for row in numbers.chunks_exact_mut(width) {
-        for pair in row[..factors].chunks_mut(2) {
-            let radius = deviation * (-2.0 * (1.0 - uniform()).ln()).sqrt();
-            let (sine, cosine) = (std::f32::consts::TAU * uniform()).sin_cos();
-            for (number, value) in pair.iter_mut().zip([radius * cosine, radius * sine]) {
-                *number = value;
-            }
-        }
-    }
-    numbers
 }

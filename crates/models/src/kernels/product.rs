@@ -56,6 +56,11 @@ impl Rotation {
         }
         Self { width, panels }
     }
+
+    /// Numbers of a row.
+    pub(crate) fn width(&self) -> usize {
+        self.width
+    }
 }
 
 vectorised! {
