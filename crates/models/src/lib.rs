@@ -5,6 +5,7 @@
 
 mod dense;
 pub mod error;
+pub mod filter;
 pub mod ials;
 pub mod index;
 mod kernels;

@@ -132,6 +132,16 @@ impl Csr {
         (0..self.rows()).map(|row| self.row(row))
     }
 
+    /// The same matrix with weights as `weight` of row, column and weight gives them.
+    #[must_use]
+    pub(crate) fn scaled(&self, weight: impl Fn(usize, usize, f32) -> f32) -> Self {
+        let rows = self.iter().enumerate().flat_map(|(row, entries)| {
+            entries.iter().map(move |(column, weight)| (row, column as usize, weight)).collect::<Vec<_>>()
+        });
+        let weights = rows.map(|(row, column, old)| weight(row, column, old)).collect();
+        Self { weights, ..self.clone() }
+    }
+
     /// The transpose: columns become rows.
     #[must_use]
     pub fn transpose(&self) -> Self {

@@ -14,6 +14,7 @@ use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
 use crate::TrainingError;
+use crate::fit::ModelKind;
 use crate::options::TrainingOptions;
 
 /// The kind in the manifest.
@@ -66,7 +67,7 @@ impl IalsArtifact {
         let manifest = Manifest {
             kind: KIND.to_owned(),
             format: FORMAT,
-            options: self.options.to_map(),
+            options: self.options.to_map(ModelKind::Ials),
             lineage,
             ..Manifest::default()
         };
@@ -91,7 +92,7 @@ impl IalsArtifact {
                 "its layout is version {format}, this version reads up to {FORMAT}: upgrade Headwater"
             )));
         }
-        let options = TrainingOptions::from_map(options).map_err(broken)?;
+        let options = TrainingOptions::from_map(ModelKind::Ials, options).map_err(broken)?;
         let file = |name: &str| {
             bundle.file(name).ok_or_else(|| TrainingError::Artifact(format!("it has no file {name}")))
         };
@@ -158,7 +159,7 @@ mod tests {
     fn bundle() -> Bundle {
         let split = two_tastes().everything().unwrap();
         let mut options = TrainingOptions::default();
-        options.set_all(&["factors=4", "iterations=2"]).unwrap();
+        options.set_all(ModelKind::Ials, &["factors=4", "iterations=2"]).unwrap();
         let model = fit_ials(&split, &options, &mut |_| {}).unwrap();
         let artifact = IalsArtifact { model, items: split.items, options };
         artifact.to_bundle(Lineage { seed: 1, ..Lineage::default() }).unwrap()

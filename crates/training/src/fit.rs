@@ -6,7 +6,9 @@ use std::str::FromStr;
 use headwater_base::Invalid;
 use headwater_base::schema::one_of;
 use headwater_features::ViewsOptions;
+use headwater_models::filter::{self, Exact, Filter, Stage};
 use headwater_models::ials::{self, Ials};
+use headwater_models::matrix::Csr;
 use headwater_models::popular::Popular;
 use headwater_models::streaming::{CoVisitation, DecayedPopularity, Pairs, Visit};
 use headwater_models::{Retrieve, Score};
@@ -26,11 +28,13 @@ pub enum ModelKind {
     Neighbours,
     /// Factorisation for implicit feedback.
     Ials,
+    /// Graph filter of the user's own history.
+    Filter,
 }
 
 impl ModelKind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::Popular, Self::Trending, Self::Neighbours, Self::Ials];
+    pub const ALL: [Self; 5] = [Self::Popular, Self::Trending, Self::Neighbours, Self::Ials, Self::Filter];
 
     /// The name used on the command line and in the registry.
     pub fn name(self) -> &'static str {
@@ -39,12 +43,13 @@ impl ModelKind {
             Self::Trending => "trending",
             Self::Neighbours => "neighbours",
             Self::Ials => "ials",
+            Self::Filter => "filter",
         }
     }
 
     /// Whether it is trained to an artifact; the others are folded from the log as it grows.
     pub fn is_trained(self) -> bool {
-        self == Self::Ials
+        matches!(self, Self::Ials | Self::Filter)
     }
 }
 
@@ -83,6 +88,8 @@ pub enum Fitted {
     Neighbours(CoVisitation),
     /// See [`ModelKind::Ials`].
     Ials(Box<Ials>),
+    /// See [`ModelKind::Filter`]: what serves, and the whole that it was cut from.
+    Filter(Box<(Filter, Exact)>),
 }
 
 impl Fitted {
@@ -93,6 +100,7 @@ impl Fitted {
             Self::Trending(model) => model,
             Self::Neighbours(model) => model,
             Self::Ials(model) => model.as_ref(),
+            Self::Filter(model) => &model.0,
         }
     }
 
@@ -102,6 +110,7 @@ impl Fitted {
             Self::Popular(model) => Some(model),
             Self::Trending(_) | Self::Neighbours(_) => None,
             Self::Ials(model) => Some(model.as_ref()),
+            Self::Filter(model) => Some(&model.0),
         }
     }
 }
@@ -130,6 +139,7 @@ pub fn fit(
         }
         ModelKind::Neighbours => Ok(Fitted::Neighbours(fold_neighbours(split))),
         ModelKind::Ials => Ok(Fitted::Ials(Box::new(fit_ials(split, options, progress)?))),
+        ModelKind::Filter => Ok(Fitted::Filter(Box::new(fit_filter(split, options, progress)?))),
     }
 }
 
@@ -163,15 +173,35 @@ pub fn fit_ials(
     options: &TrainingOptions,
     progress: &mut dyn FnMut(FitProgress),
 ) -> Result<Ials, TrainingError> {
-    let matrix = split.matrix(|entry| {
+    let model = ials::train(&decayed(split, options)?, &options.ials, &mut |report| {
+        progress(FitProgress { done: report.iteration, of: report.iterations });
+    })?;
+    Ok(model)
+}
+
+/// Fits the graph filter.
+///
+/// # Errors
+/// Options outside their range.
+pub fn fit_filter(
+    split: &Split,
+    options: &TrainingOptions,
+    progress: &mut dyn FnMut(FitProgress),
+) -> Result<(Filter, Exact), TrainingError> {
+    let trained = filter::train(&decayed(split, options)?, &options.filter, &mut |stage| {
+        let (Stage::Spectrum { done, of } | Stage::Rows { done, of }) = stage;
+        progress(FitProgress { done, of });
+    })?;
+    Ok(trained)
+}
+
+/// The training data with weights that halve with age where the options say so.
+fn decayed(split: &Split, options: &TrainingOptions) -> Result<Csr, TrainingError> {
+    split.matrix(|entry| {
         if split.timed {
             entry.weight * options.decay(split.now.seconds_since(entry.time))
         } else {
             entry.weight
         }
-    })?;
-    let model = ials::train(&matrix, &options.ials, &mut |report| {
-        progress(FitProgress { done: report.iteration, of: report.iterations });
-    })?;
-    Ok(model)
+    })
 }

@@ -4,38 +4,59 @@ use std::collections::BTreeMap;
 
 use headwater_base::Invalid;
 use headwater_base::schema::one_of;
+use headwater_models::filter::FilterOptions;
 use headwater_models::ials::{IalsOptions, Solver};
 use serde_json::Value;
 
+use crate::fit::ModelKind;
 use crate::presets::Preset;
 
 const SECONDS_A_DAY: f64 = 86_400.0;
 
-/// How a model is trained and how a history is weighed.
+/// How models are trained and how a history is weighed: the options of every kind, each with its own.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct TrainingOptions {
     /// The factorisation.
     pub ials: IalsOptions,
+    /// The graph filter.
+    pub filter: FilterOptions,
     /// Days in which the weight of a training interaction halves, counted back from the end of the training data;
     /// `None` weighs old and new alike. Needs real times.
     pub half_life_days: Option<f32>,
 }
 
-/// Every key [`TrainingOptions::set`] takes.
-pub const KEYS: [&str; 8] =
-    ["alpha0", "factors", "half_life_days", "iterations", "lambda", "nu", "seed", "steps"];
-
 impl TrainingOptions {
+    /// The keys that [`TrainingOptions::set`] takes for a kind of model; none for one that is not trained.
+    pub fn keys(kind: ModelKind) -> &'static [&'static str] {
+        match kind {
+            ModelKind::Ials => {
+                &["alpha0", "factors", "half_life_days", "iterations", "lambda", "nu", "seed", "steps"]
+            }
+            ModelKind::Filter => &[
+                "components",
+                "half_life_days",
+                "item_power",
+                "low_pass",
+                "neighbours",
+                "passes",
+                "seed",
+                "sharpen",
+                "user_power",
+            ],
+            ModelKind::Popular | ModelKind::Trending | ModelKind::Neighbours => &[],
+        }
+    }
+
     /// Options that suit the data a preset was made for, chosen on its validation slice; its test cases had no part.
-    pub fn for_preset(preset: Preset) -> Self {
-        let chosen: &[(&str, &str)] = match preset {
+    pub fn for_preset(kind: ModelKind, preset: Preset) -> Self {
+        let chosen: &[(&str, &str)] = match (kind, preset) {
             // The films that are rated this month matter: weights halve within days, and little is known of each
             // user, so the regularisation is strong.
-            Preset::Movielens => {
+            (ModelKind::Ials, Preset::Movielens) => {
                 &[("alpha0", "0.0003"), ("half_life_days", "10"), ("lambda", "1"), ("nu", "0.65")]
             }
             // What was bought is bought again: a large alpha0 keeps to what the history shows.
-            Preset::OnlineRetail => &[
+            (ModelKind::Ials, Preset::OnlineRetail) => &[
                 ("alpha0", "2"),
                 ("factors", "128"),
                 ("half_life_days", "130"),
@@ -43,97 +64,120 @@ impl TrainingOptions {
                 ("nu", "0.33"),
             ],
             // Many users of few items each: stopping early regularises.
-            Preset::Split => &[("iterations", "4"), ("lambda", "0.003"), ("steps", "2")],
-            Preset::Sequence | Preset::Sessions => &[],
+            (ModelKind::Ials, Preset::Split) => &[("iterations", "4"), ("lambda", "0.003"), ("steps", "2")],
+            _ => &[],
         };
         let mut options = Self::default();
         for (key, value) in chosen {
-            options.set(key, value).expect("options of presets are within their range, which a test checks");
+            options.set(kind, key, value).expect("options of presets are within range, which a test checks");
         }
         options
     }
 
-    /// Sets one option by its name.
+    /// Sets one option of a kind of model by its name.
     ///
     /// # Errors
-    /// An unknown key, with the closest known one first; a value that does not read.
-    pub fn set(&mut self, key: &str, value: &str) -> Result<(), Invalid> {
+    /// A key that the kind does not know, with the closest known one first; a value that does not read.
+    pub fn set(&mut self, kind: ModelKind, key: &str, value: &str) -> Result<(), Invalid> {
+        let keys = Self::keys(kind);
+        if !keys.contains(&key) {
+            let expected = match keys {
+                [] => format!("no options: {kind} is not trained"),
+                keys => one_of(keys, key),
+            };
+            return Err(Invalid::new("unknown_option", "set", key, expected));
+        }
         match key {
             "alpha0" => self.ials.alpha0 = parse(key, value, "a number, not negative")?,
+            "components" => self.filter.components = parse(key, value, "a whole number from 0 to 4096")?,
             "factors" => self.ials.factors = parse(key, value, "a whole number from 1 to 4096")?,
             "half_life_days" => {
-                let days: f32 = parse(key, value, "a number of days, or 0 for none")?;
+                let expected = "a number of days, or 0 for none";
+                let days: f32 = parse(key, value, expected)?;
                 if !days.is_finite() || days < 0.0 {
-                    return Err(Invalid::new(
-                        "invalid_option",
-                        key,
-                        value,
-                        "a number of days, or 0 for none",
-                    ));
+                    return Err(Invalid::new("invalid_option", key, value, expected));
                 }
                 self.half_life_days = (days > 0.0).then_some(days);
             }
+            "item_power" => self.filter.item_power = parse(key, value, "a number from 0 to 2")?,
             "iterations" => self.ials.iterations = parse(key, value, "a whole number")?,
             "lambda" => self.ials.lambda = parse(key, value, "a number above 0")?,
+            "low_pass" => self.filter.low_pass = parse(key, value, "a number, not negative")?,
+            "neighbours" => self.filter.neighbours = parse(key, value, "a whole number, at least 1")?,
             "nu" => self.ials.nu = parse(key, value, "a number")?,
-            "seed" => self.ials.seed = parse(key, value, "a whole number")?,
+            "passes" => self.filter.passes = parse(key, value, "a whole number, at least 1")?,
+            "seed" => {
+                let seed = parse(key, value, "a whole number")?;
+                (self.ials.seed, self.filter.seed) = (seed, seed);
+            }
+            "sharpen" => self.filter.sharpen = parse(key, value, "a number, not negative")?,
             "steps" => {
                 let steps = parse(key, value, "a number of conjugate gradient steps, or 0 for exact")?;
                 self.ials.solver =
                     if steps == 0 { Solver::Cholesky } else { Solver::ConjugateGradient { steps } };
             }
-            _ => return Err(Invalid::new("unknown_option", "set", key, one_of(&KEYS, key))),
+            // The last of the keys above.
+            _ => self.filter.user_power = parse(key, value, "a number from 0 to 2")?,
         }
-        self.ials.validate().map_err(|error| Invalid::new("invalid_option", key, value, error.to_string()))
+        let valid = self.ials.validate().and_then(|()| self.filter.validate());
+        valid.map_err(|error| Invalid::new("invalid_option", key, value, error.to_string()))
     }
 
     /// Sets options from `KEY=VALUE` texts, in order.
     ///
     /// # Errors
     /// As [`TrainingOptions::set`]; a text without `=`.
-    pub fn set_all<T: AsRef<str>>(&mut self, settings: &[T]) -> Result<(), Invalid> {
+    pub fn set_all<T: AsRef<str>>(&mut self, kind: ModelKind, settings: &[T]) -> Result<(), Invalid> {
         for setting in settings {
             let setting = setting.as_ref();
             let Some((key, value)) = setting.split_once('=') else {
                 return Err(Invalid::new("invalid_option", "set", setting, "KEY=VALUE"));
             };
-            self.set(key.trim(), value.trim())?;
+            self.set(kind, key.trim(), value.trim())?;
         }
         Ok(())
     }
 
-    /// Options by name, as reports and manifests carry them.
-    pub fn to_map(&self) -> BTreeMap<String, Value> {
-        let IalsOptions { factors, iterations, alpha0, lambda, nu, solver, seed } = self.ials;
-        let steps = match solver {
-            Solver::ConjugateGradient { steps } => steps,
-            Solver::Cholesky => 0,
-        };
-        [
-            ("alpha0", short(alpha0)),
-            ("factors", factors.into()),
-            ("half_life_days", self.half_life_days.map_or(Value::Null, short)),
-            ("iterations", iterations.into()),
-            ("lambda", short(lambda)),
-            ("nu", short(nu)),
-            ("seed", seed.into()),
-            ("steps", steps.into()),
-        ]
-        .map(|(key, value)| (key.to_owned(), value))
-        .into()
+    /// The options of a kind by name, as reports and manifests carry them.
+    pub fn to_map(&self, kind: ModelKind) -> BTreeMap<String, Value> {
+        TrainingOptions::keys(kind).iter().map(|key| ((*key).to_owned(), self.get(key))).collect()
+    }
+
+    fn get(&self, key: &str) -> Value {
+        let Self { ials, filter, half_life_days } = self;
+        match key {
+            "alpha0" => short(ials.alpha0),
+            "components" => filter.components.into(),
+            "factors" => ials.factors.into(),
+            "half_life_days" => half_life_days.map_or(Value::Null, short),
+            "item_power" => short(filter.item_power),
+            "iterations" => ials.iterations.into(),
+            "lambda" => short(ials.lambda),
+            "low_pass" => short(filter.low_pass),
+            "neighbours" => filter.neighbours.into(),
+            "nu" => short(ials.nu),
+            "passes" => filter.passes.into(),
+            "seed" => ials.seed.into(),
+            "sharpen" => short(filter.sharpen),
+            "steps" => match ials.solver {
+                Solver::ConjugateGradient { steps } => steps.into(),
+                Solver::Cholesky => 0.into(),
+            },
+            _ => short(filter.user_power),
+        }
     }
 
     /// The options [`TrainingOptions::to_map`] wrote.
     ///
     /// # Errors
     /// A key this version does not know; a value that does not read.
-    pub fn from_map(map: &BTreeMap<String, Value>) -> Result<Self, Invalid> {
+    pub fn from_map(kind: ModelKind, map: &BTreeMap<String, Value>) -> Result<Self, Invalid> {
         let mut options = Self::default();
         for (key, value) in map {
             match value {
                 Value::Null => {}
-                Value::String(text) => options.set(key, text)?,
-                other => options.set(key, &other.to_string())?,
+                Value::String(text) => options.set(kind, key, text)?,
+                other => options.set(kind, key, &other.to_string())?,
             }
         }
         Ok(options)
@@ -160,35 +204,57 @@ fn parse<T: std::str::FromStr>(key: &str, value: &str, expected: &str) -> Result
 mod tests {
     use super::*;
 
+    const KINDS: [ModelKind; 2] = [ModelKind::Ials, ModelKind::Filter];
+
     #[test]
     fn options_are_set_by_name_and_come_back() {
         let mut options = TrainingOptions::default();
-        options.set_all(&["factors=128", "lambda = 0.1", "steps=0", "half_life_days=30"]).unwrap();
+        let set = ["factors=128", "lambda = 0.1", "steps=0", "half_life_days=30"];
+        options.set_all(ModelKind::Ials, &set).unwrap();
         assert_eq!((options.ials.factors, options.ials.solver), (128, Solver::Cholesky));
         assert_eq!(options.half_life_days, Some(30.0));
-        assert_eq!(options.to_map()["lambda"], 0.1);
-        assert_eq!(TrainingOptions::from_map(&options.to_map()).unwrap(), options);
+        let map = options.to_map(ModelKind::Ials);
+        assert_eq!(map["lambda"], 0.1);
+        assert_eq!(TrainingOptions::from_map(ModelKind::Ials, &map).unwrap(), options);
+    }
+
+    #[test]
+    fn every_key_is_set_and_read() {
+        for kind in KINDS {
+            for key in TrainingOptions::keys(kind) {
+                let mut options = TrainingOptions::default();
+                let before = options.to_map(kind)[*key].clone();
+                options.set(kind, key, "2").unwrap();
+                let after = options.to_map(kind);
+                assert_ne!(after[*key], before, "{key}");
+                assert_eq!(TrainingOptions::from_map(kind, &after).unwrap(), options, "{key}");
+            }
+        }
     }
 
     #[test]
     fn every_preset_has_options() {
-        for preset in Preset::ALL {
-            let options = TrainingOptions::for_preset(preset);
-            options.ials.validate().unwrap();
-            assert_eq!(TrainingOptions::from_map(&options.to_map()).unwrap(), options);
+        for (kind, preset) in KINDS.into_iter().flat_map(|kind| Preset::ALL.map(|preset| (kind, preset))) {
+            let options = TrainingOptions::for_preset(kind, preset);
+            assert_eq!(TrainingOptions::from_map(kind, &options.to_map(kind)).unwrap(), options);
         }
     }
 
     #[test]
     fn mistakes_are_explained() {
+        let ials = ModelKind::Ials;
         let mut options = TrainingOptions::default();
-        let unknown = options.set_all(&["factor=8"]).unwrap_err();
+        let unknown = options.set_all(ials, &["factor=8"]).unwrap_err();
         assert_eq!((unknown.code, unknown.value.as_str()), ("unknown_option", "factor"));
         assert!(unknown.expected.starts_with("factors, "), "{unknown}");
-        assert_eq!(options.set_all(&["factors"]).unwrap_err().expected, "KEY=VALUE");
-        assert_eq!(options.set("factors", "many").unwrap_err().field, "factors");
-        assert_eq!(options.set("lambda", "-1").unwrap_err().code, "invalid_option");
-        assert!(options.set("half_life_days", "nan").is_err());
+        assert_eq!(options.set(ials, "low_pass", "1").unwrap_err().code, "unknown_option");
+        let untrained = options.set(ModelKind::Popular, "factors", "8").unwrap_err();
+        assert_eq!(untrained.expected, "no options: popular is not trained");
+        assert_eq!(options.set_all(ials, &["factors"]).unwrap_err().expected, "KEY=VALUE");
+        assert_eq!(options.set(ials, "factors", "many").unwrap_err().field, "factors");
+        assert_eq!(options.set(ials, "lambda", "-1").unwrap_err().code, "invalid_option");
+        assert_eq!(options.set(ModelKind::Filter, "sharpen", "-1").unwrap_err().code, "invalid_option");
+        assert!(options.set(ials, "half_life_days", "nan").is_err());
     }
 
     #[test]

@@ -99,7 +99,7 @@ pub(crate) mod tests {
 
     fn options() -> TrainingOptions {
         let mut options = TrainingOptions::default();
-        options.set_all(&["factors=4", "iterations=3"]).unwrap();
+        options.set_all(ModelKind::Ials, &["factors=4", "iterations=3"]).unwrap();
         options
     }
 

@@ -1,7 +1,7 @@
 //! Choosing options on the validation slice.
 //!
-//! The first trial is the options given. Up to the half of the trials, `lambda`, `alpha0`, `nu` and (with real times)
-//! the half-life are drawn at random, log-uniformly where the scale is unknown: with few dimensions that matter, random
+//! The first trial is the options given. Up to the half of the trials, the options of the kind that
+//! matter most and (with real times) the half-life are drawn at random, log-uniformly where the scale is unknown: with few dimensions that matter, random
 //! search finds them in fewer trials than a grid (Bergstra and Bengio 2012). The other half is drawn near the best so
 //! far.
 
@@ -30,8 +30,8 @@ pub struct Trial {
 }
 
 impl Trial {
-    pub(crate) fn to_report(&self) -> Value {
-        json!({ "options": self.options.to_map(), format!("ndcg@{CUT}"): self.ndcg })
+    pub(crate) fn to_report(&self, kind: ModelKind) -> Value {
+        json!({ "options": self.options.to_map(kind), format!("ndcg@{CUT}"): self.ndcg })
     }
 }
 
@@ -53,8 +53,8 @@ pub fn search(
     for number in 0..trials {
         let options = match best(&done) {
             None => *start,
-            Some(best) if 2 * number >= trials => near(&mut random, &best.options),
-            Some(_) => draw(&mut random, start, split.timed),
+            Some(best) if 2 * number >= trials => near(&mut random, kind, &best.options),
+            Some(_) => draw(&mut random, kind, start, split.timed),
         };
         let fitted = fit(kind, split, &options, &mut |_| {})?;
         let ndcg = measure(&fitted, split, cases, &[CUT]).mean("ndcg", CUT).unwrap_or(0.0);
@@ -69,25 +69,40 @@ pub fn best(trials: &[Trial]) -> Option<&Trial> {
     trials.iter().reduce(|best, trial| if trial.ndcg > best.ndcg { trial } else { best })
 }
 
-fn draw(random: &mut Random, start: &TrainingOptions, timed: bool) -> TrainingOptions {
+fn draw(random: &mut Random, kind: ModelKind, start: &TrainingOptions, timed: bool) -> TrainingOptions {
     let mut log_uniform = |low: f32, high: f32| low * (high / low).powf(random.random::<f32>());
     let mut options = *start;
-    options.ials.lambda = log_uniform(3e-4, 3.0);
-    options.ials.alpha0 = log_uniform(1e-4, 3.0);
     if timed {
         options.half_life_days = Some(log_uniform(3.0, 300.0));
     }
-    options.ials.nu = random.random_range(0.2..=1.0);
+    if kind == ModelKind::Filter {
+        options.filter.low_pass = log_uniform(0.05, 2.0);
+        options.filter.sharpen = log_uniform(0.01, 3.0);
+        options.filter.user_power = random.random_range(0.2..=1.0);
+        options.filter.item_power = random.random_range(0.2..=0.8);
+    } else {
+        options.ials.lambda = log_uniform(3e-4, 3.0);
+        options.ials.alpha0 = log_uniform(1e-4, 3.0);
+        options.ials.nu = random.random_range(0.2..=1.0);
+    }
     options
 }
 
-/// Each option within a factor of two of what it is there, `nu` within a tenth.
-fn near(random: &mut Random, best: &TrainingOptions) -> TrainingOptions {
+/// Each option within a factor of two of what it is there, powers within a tenth.
+fn near(random: &mut Random, kind: ModelKind, best: &TrainingOptions) -> TrainingOptions {
     let mut factor = || (2.0 * random.random::<f32>() - 1.0).exp2();
     let mut options = *best;
-    options.ials.lambda *= factor();
-    options.ials.alpha0 *= factor();
     options.half_life_days = options.half_life_days.map(|days| days * factor());
-    options.ials.nu = (options.ials.nu + random.random_range(-0.1..=0.1)).clamp(0.0, 1.0);
+    if kind == ModelKind::Filter {
+        options.filter.low_pass *= factor();
+        options.filter.sharpen *= factor();
+        for power in [&mut options.filter.user_power, &mut options.filter.item_power] {
+            *power = (*power + random.random_range(-0.1..=0.1)).clamp(0.0, 1.0);
+        }
+    } else {
+        options.ials.lambda *= factor();
+        options.ials.alpha0 *= factor();
+        options.ials.nu = (options.ials.nu + random.random_range(-0.1..=0.1)).clamp(0.0, 1.0);
+    }
     options
 }

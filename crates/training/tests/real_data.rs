@@ -39,8 +39,8 @@ fn counts(preset: Preset, name: &str) -> [usize; 4] {
 fn run(preset: Preset, name: &str, settings: &[&str]) -> Evaluation {
     let dataset = Dataset::from_preset(preset, &data(name), &mut |_| {}).expect("the data set reads");
     let mut options = EvaluateOptions { validate: false, ..EvaluateOptions::default() };
-    options.training = TrainingOptions::for_preset(preset);
-    options.training.set_all(settings).expect("the settings read");
+    options.training = TrainingOptions::for_preset(ModelKind::Ials, preset);
+    options.training.set_all(ModelKind::Ials, settings).expect("the settings read");
     evaluate(ModelKind::Ials, &dataset, &options, &mut |_| {}).expect("the data set suffices")
 }
 

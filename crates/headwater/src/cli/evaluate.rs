@@ -15,7 +15,7 @@ use crate::output::{Table, thousands};
 /// Flags of `evaluate`.
 #[derive(Debug, Args)]
 pub struct EvaluateArgs {
-    /// The kind of model: popular, trending, neighbours, ials.
+    /// The kind of model: popular, trending, neighbours, ials, filter.
     #[arg(long, value_name = "NAME")]
     model: ModelKind,
     /// The data set's format: movielens, split, sequence, sessions, online-retail.
@@ -45,8 +45,10 @@ pub(super) fn run(context: &Context, args: &EvaluateArgs) -> Result<(), Failure>
     if args.at.contains(&0) || args.at.is_empty() {
         return Err(usage("a cut is at least 1", "as in `--at 10,20`"));
     }
-    let mut training = TrainingOptions::for_preset(args.preset);
-    training.set_all(&args.options).map_err(|invalid| usage(invalid, "as in `--set factors=128`"))?;
+    let mut training = TrainingOptions::for_preset(args.model, args.preset);
+    training
+        .set_all(args.model, &args.options)
+        .map_err(|invalid| usage(invalid, "as in `--set factors=128`"))?;
     let options = EvaluateOptions {
         training,
         at: args.at.clone(),

@@ -47,7 +47,9 @@ pub(super) fn run(context: &Context, args: &TrainArgs) -> Result<(), Failure> {
     let loaded = context.settings()?;
     let settings = &loaded.settings;
     let mut options = settings.training.ials.options();
-    options.set_all(&args.options).map_err(|invalid| usage(invalid, "as in `--set factors=128`"))?;
+    options
+        .set_all(args.model, &args.options)
+        .map_err(|invalid| usage(invalid, "as in `--set factors=128`"))?;
     let registry = context.registry()?;
     let reader = LogReader::open(&Layout::of(&context.data_dir).events)?;
     if reader.start() == reader.end() {

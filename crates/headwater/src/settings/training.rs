@@ -90,6 +90,7 @@ impl IalsSettings {
                 seed: self.seed,
             },
             half_life_days: (self.half_life_days > 0.0).then_some(self.half_life_days),
+            ..TrainingOptions::default()
         }
     }
 }

@@ -2,4 +2,5 @@
 
 pub(crate) mod cholesky;
 pub(crate) mod eigen;
+pub(crate) mod spectrum;
 pub(crate) mod tall;

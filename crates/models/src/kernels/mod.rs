@@ -9,6 +9,7 @@
 pub(crate) mod lanes;
 pub(crate) mod product;
 pub(crate) mod quantised;
+pub(crate) mod sparse;
 
 /// Whether the wide compilation may be called.
 #[inline]

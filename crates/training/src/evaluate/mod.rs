@@ -15,7 +15,7 @@ use crate::TrainingError;
 use crate::dataset::{Dataset, Stage};
 use crate::fit::{FitProgress, ModelKind, fit};
 use crate::options::TrainingOptions;
-use crate::tune::{self, Trial};
+use crate::tune;
 
 pub use measure::{Measured, measure};
 pub use report::{Estimate, Evaluation, Metrics, Validation};
@@ -90,7 +90,7 @@ pub fn evaluate(
         validation = Some(Validation {
             users: split.cases.len(),
             metrics: measured.metrics(options.seed),
-            trials: trials.iter().map(Trial::to_report).collect(),
+            trials: trials.iter().map(|trial| trial.to_report(kind)).collect(),
         });
     }
 
@@ -120,7 +120,7 @@ pub fn evaluate(
         beside: [("popular".to_owned(), beside.metrics(options.seed))].into(),
         difference: [("popular".to_owned(), measured.difference(&beside, options.seed))].into(),
         cold,
-        options: if kind.is_trained() { training.to_map() } else { Default::default() },
+        options: training.to_map(kind),
         validation,
         refused: dataset.refused,
         left_out: dataset.left_out,
@@ -136,8 +136,8 @@ pub fn peak_memory_bytes() -> u64 {
 }
 
 /// A name for what was evaluated, for lineage: hash of its options.
-pub fn fingerprint(options: &TrainingOptions) -> u64 {
-    let text = Value::from_iter(options.to_map()).to_string();
+pub fn fingerprint(kind: ModelKind, options: &TrainingOptions) -> u64 {
+    let text = Value::from_iter(options.to_map(kind)).to_string();
     stable_hash(&text)
 }
 

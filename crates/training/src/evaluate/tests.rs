@@ -9,8 +9,8 @@ use crate::train::tests::{event, ok, schema, two_tastes, two_tastes_events};
 
 fn options(settings: &[&str]) -> EvaluateOptions {
     let mut options = EvaluateOptions { at: vec![5, 10], ..EvaluateOptions::default() };
-    options.training.set_all(&["factors=4", "iterations=4"]).unwrap();
-    options.training.set_all(settings).unwrap();
+    options.training.set_all(ModelKind::Ials, &["factors=4", "iterations=4"]).unwrap();
+    options.training.set_all(ModelKind::Ials, settings).unwrap();
     options
 }
 
