@@ -3,6 +3,7 @@
 //! A new kind of model joins by a line in [`models`].
 #![allow(clippy::unwrap_used, reason = "helpers of tests may stop the test as well as a test may")]
 
+use headwater_models::filter::{self, Exact, Filter, FilterOptions};
 use headwater_models::ials::{Ials, IalsOptions, train};
 use headwater_models::matrix::Csr;
 use headwater_models::popular::Popular;
@@ -34,8 +35,14 @@ fn ials() -> Ials {
     train(&matrix(), &options, &mut |_| {}).unwrap()
 }
 
+fn filter() -> (Filter, Exact) {
+    let options = FilterOptions { components: 8, sharpen: 0.1, ..FilterOptions::default() };
+    filter::train(&matrix(), &options, &mut |_| {}).unwrap()
+}
+
 fn models() -> Vec<Subject> {
     let saved = Ials::from_parts(ials().to_parts()).unwrap();
+    let saved_filter = Filter::from_parts(filter().0.to_parts()).unwrap();
     vec![
         Subject {
             name: "popular",
@@ -56,6 +63,27 @@ fn models() -> Vec<Subject> {
             retrieve: Box::new(saved.clone()),
             score: Some(Box::new(saved.clone())),
             embed: Some(Box::new(saved)),
+            needs_history: true,
+        },
+        Subject {
+            name: "filter",
+            retrieve: Box::new(filter().0),
+            score: Some(Box::new(filter().0)),
+            embed: None,
+            needs_history: true,
+        },
+        Subject {
+            name: "filter, saved and loaded",
+            retrieve: Box::new(saved_filter.clone()),
+            score: Some(Box::new(saved_filter)),
+            embed: None,
+            needs_history: true,
+        },
+        Subject {
+            name: "exact filter",
+            retrieve: Box::new(filter().1),
+            score: Some(Box::new(filter().1)),
+            embed: None,
             needs_history: true,
         },
     ]
@@ -109,13 +137,12 @@ fn the_same_question_has_the_same_answer_from_a_model_made_anew() {
 #[test]
 fn a_saved_model_answers_as_the_one_it_came_from() {
     let models = models();
-    let answers: Vec<_> = models
-        .iter()
-        .filter(|m| m.name.starts_with("ials"))
-        .map(|m| ask(m, &history(), ITEMS, &all))
-        .collect();
-    assert_eq!(answers.len(), 2);
-    assert_eq!(answers[0], answers[1]);
+    for kind in ["ials", "filter"] {
+        let of_kind = models.iter().filter(|m| m.name.starts_with(kind));
+        let answers: Vec<_> = of_kind.map(|m| ask(m, &history(), ITEMS, &all)).collect();
+        assert_eq!(answers.len(), 2);
+        assert_eq!(answers[0], answers[1]);
+    }
 }
 
 #[test]

@@ -12,6 +12,7 @@ use compact_str::{CompactString, format_compact};
 use headwater_base::ItemId;
 use headwater_features::{Catalogue, ItemIndex};
 use headwater_log::Position;
+use headwater_models::filter::Filter;
 use headwater_models::ials::Ials;
 use headwater_models::index::QuantisedIndex;
 use headwater_models::{Allow, ModelError, Past, Query, Retrieve, Row, Score, Scored};
@@ -25,16 +26,28 @@ pub struct LoadedModel {
     name: CompactString,
     version: u64,
     label: CompactString,
+    kind: Kind,
+    by_id: Arc<HashMap<ItemId, Row>>,
+    appended: HashMap<ItemId, Row>,
+    trained_to: Position,
+    rows: ArcSwap<RowMap>,
+}
+
+/// The mathematics.
+enum Kind {
+    Ials(Box<Factors>),
+    Filter(Filter),
+}
+
+/// A factorisation, which takes in items that it was not trained on.
+#[derive(Clone)]
+struct Factors {
     ials: Ials,
     /// Its vectors at length 1, so that the inner product of two is their cosine.
     directions: QuantisedIndex,
     /// The model without appended items; shares its vectors with `ials`.
     trained: Ials,
     trained_directions: QuantisedIndex,
-    by_id: Arc<HashMap<ItemId, Row>>,
-    appended: HashMap<ItemId, Row>,
-    trained_to: Position,
-    rows: ArcSwap<RowMap>,
 }
 
 /// Which catalogue item each row is, and which row each catalogue item has, for the first `bound` catalogue items.
@@ -69,25 +82,49 @@ impl LoadedModel {
         vocabulary: Vec<ItemId>,
         trained_to: Position,
     ) -> Result<Self, StageError> {
-        let name = name.into();
-        if vocabulary.len() != ials.items() {
-            let (ids, rows) = (vocabulary.len(), ials.items());
+        let directions = directions(&ials).map_err(broken)?;
+        let rows = ials.items();
+        let factors =
+            Factors { trained_directions: directions.clone(), directions, trained: ials.clone(), ials };
+        Self::new(name.into(), version, Kind::Ials(Box::new(factors)), rows, vocabulary, trained_to)
+    }
+
+    /// A graph filter, as [`LoadedModel::ials`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn filter(
+        name: impl Into<CompactString>,
+        version: u64,
+        filter: Filter,
+        vocabulary: Vec<ItemId>,
+        trained_to: Position,
+    ) -> Result<Self, StageError> {
+        let rows = filter.items();
+        Self::new(name.into(), version, Kind::Filter(filter), rows, vocabulary, trained_to)
+    }
+
+    fn new(
+        name: CompactString,
+        version: u64,
+        kind: Kind,
+        rows: usize,
+        vocabulary: Vec<ItemId>,
+        trained_to: Position,
+    ) -> Result<Self, StageError> {
+        let ids = vocabulary.len();
+        if ids != rows {
             return Err(StageError::Broken(format!("model `{name}` has {rows} rows but {ids} ids")));
         }
-        let rows = vocabulary.len();
         let by_id: HashMap<ItemId, Row> = vocabulary.into_iter().zip(0..).collect();
         if by_id.len() != rows {
             return Err(StageError::Broken(format!("model `{name}` names an item twice")));
         }
-        let directions = directions(&ials).map_err(broken)?;
         Ok(Self {
             label: format_compact!("{name}@{version}"),
             name,
             version,
-            trained_directions: directions.clone(),
-            directions,
-            trained: ials.clone(),
-            ials,
+            kind,
             by_id: Arc::new(by_id),
             appended: HashMap::new(),
             trained_to,
@@ -153,51 +190,81 @@ impl LoadedModel {
 
     /// The best allowed rows for a history.
     pub fn retrieve(&self, history: &[Past], limit: usize, allow: &dyn Allow) -> Vec<Scored> {
-        self.ials.retrieve(&Query { history, item: None }, limit, allow)
+        let query = Query { history, item: None };
+        match &self.kind {
+            Kind::Ials(factors) => factors.ials.retrieve(&query, limit, allow),
+            Kind::Filter(filter) => filter.retrieve(&query, limit, allow),
+        }
     }
 
     /// Scores rows for a history; see [`Score::score`].
     pub fn score(&self, history: &[Past], rows: &[Row], scores: &mut [f32]) {
-        self.ials.score(&Query { history, item: None }, rows, scores);
+        let query = Query { history, item: None };
+        match &self.kind {
+            Kind::Ials(factors) => factors.ials.score(&query, rows, scores),
+            Kind::Filter(filter) => filter.score(&query, rows, scores),
+        }
     }
 
-    /// The rows nearest to `row` by cosine.
+    /// The rows most like `row`: nearest by cosine, or what a history of it alone speaks for.
     pub fn similar(&self, row: Row, limit: usize, allow: &dyn Allow) -> Vec<Scored> {
-        let Some(direction) = self.directions.row(row) else { return Vec::new() };
-        self.directions.search(direction, limit, &|other: Row| other != row && allow.allows(other))
+        let allow = |other: Row| other != row && allow.allows(other);
+        match &self.kind {
+            Kind::Ials(factors) => match factors.directions.row(row) {
+                Some(direction) => factors.directions.search(direction, limit, &allow),
+                None => Vec::new(),
+            },
+            Kind::Filter(filter) => {
+                let history = [Past { row, weight: 1.0, age: 0.0 }];
+                filter.retrieve(&Query { history: &history, item: None }, limit, &allow)
+            }
+        }
     }
 
-    /// The vector of a user with this history; `None` where it holds nothing the model knows.
+    /// Whether items that it was not trained on can be folded in.
+    pub fn grows(&self) -> bool {
+        matches!(self.kind, Kind::Ials(_))
+    }
+
+    /// The vector of a user with this history; `None` where it holds nothing the model knows, and where the model has no
+    /// vectors.
     pub fn user_vector(&self, history: &[Past]) -> Option<Vec<f32>> {
-        self.ials.fold_in_user(history)
+        match &self.kind {
+            Kind::Ials(factors) => factors.ials.fold_in_user(history),
+            Kind::Filter(_) => None,
+        }
     }
 
-    /// The vector of an item from those who touched it, with the weight of what they did.
+    /// The vector of an item from those who touched it, with the weight of what they did; `None` as above.
     pub fn item_vector(&self, users: &[(&[f32], f32)]) -> Option<Vec<f32>> {
-        self.ials.fold_in_item(users)
+        match &self.kind {
+            Kind::Ials(factors) => factors.ials.fold_in_item(users),
+            Kind::Filter(_) => None,
+        }
     }
 
     /// The trained model with `items` appended, in this order, in place of whatever was appended before. Shares all
     /// trained vectors with this one.
     ///
     /// # Errors
-    /// A vector of another length, or with a number that is not finite.
+    /// A model that does not grow; a vector of another length, or with a number that is not finite.
     pub fn grown(&self, items: &[(ItemId, Vec<f32>)]) -> Result<Self, StageError> {
-        let mut ials = self.trained.clone();
-        let mut directions = self.trained_directions.clone();
+        let Kind::Ials(factors) = &self.kind else {
+            return Err(StageError::Broken(format!("model `{}` takes in no new items", self.name)));
+        };
+        let mut factors = factors.clone();
+        factors.ials = factors.trained.clone();
+        factors.directions = factors.trained_directions.clone();
         let mut appended = HashMap::with_capacity(items.len());
         for (id, vector) in items {
-            directions.append(&direction(vector)).map_err(broken)?;
-            appended.insert(id.clone(), ials.append_item(vector).map_err(broken)?);
+            factors.directions.append(&direction(vector)).map_err(broken)?;
+            appended.insert(id.clone(), factors.ials.append_item(vector).map_err(broken)?);
         }
         Ok(Self {
             name: self.name.clone(),
             version: self.version,
             label: self.label.clone(),
-            ials,
-            directions,
-            trained: self.trained.clone(),
-            trained_directions: self.trained_directions.clone(),
+            kind: Kind::Ials(factors),
             by_id: Arc::clone(&self.by_id),
             appended,
             trained_to: self.trained_to.clone(),

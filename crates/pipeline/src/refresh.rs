@@ -80,10 +80,11 @@ impl Refresher {
     pub fn step(&mut self) -> Result<Step, LogError> {
         let snapshot = self.engine.snapshot();
         self.models.retain(|name, _| snapshot.models.contains_key(name));
-        if snapshot.models.is_empty() {
+        let mut growing = snapshot.models.iter().filter(|(_, model)| model.grows()).peekable();
+        if growing.peek().is_none() {
             return Ok(Step::NothingToFollow);
         }
-        for (name, model) in &snapshot.models {
+        for (name, model) in growing {
             let current = self.models.get(name).is_some_and(|growing| growing.version == model.version());
             if !current {
                 let growing = Growing::follow(self.log.as_ref(), model)?;
@@ -104,7 +105,7 @@ impl Refresher {
 /// What a step did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// No model is loaded.
+    /// No model is loaded that takes in new items.
     NothingToFollow,
     /// The log was read.
     Followed,

@@ -51,7 +51,7 @@ impl SurfaceSpec {
 /// A source of candidates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SourceSpec {
-    /// The champion of this name in the registry: `ials`, or `model(NAME)` for another name.
+    /// The champion of this name in the registry: `ials`, `filter`, or `model(NAME)` for another name.
     Model(CompactString),
     /// Co-visitation with the item asked about, or with what the actor touched last.
     Neighbours,
@@ -61,14 +61,14 @@ pub enum SourceSpec {
     Popular,
 }
 
-const SOURCES: [&str; 5] = ["ials", "neighbours", "trending", "popular", "model(NAME)"];
+const SOURCES: [&str; 6] = ["ials", "filter", "neighbours", "trending", "popular", "model(NAME)"];
 
 impl SourceSpec {
     /// Parses a word of `sources = [...]`.
     pub fn parse(word: &str) -> Result<Self, Invalid> {
         let unknown = || Invalid::new("unknown_source", "sources", word, one_of(&SOURCES, word));
         match call(word) {
-            Some(("ials", None)) => Ok(Self::Model("ials".into())),
+            Some((name @ ("ials" | "filter"), None)) => Ok(Self::Model(name.into())),
             Some(("neighbours", None)) => Ok(Self::Neighbours),
             Some(("trending", None)) => Ok(Self::Trending),
             Some(("popular", None)) => Ok(Self::Popular),
@@ -159,14 +159,14 @@ pub enum ScorerSpec {
 }
 
 impl ScorerSpec {
-    /// Parses `ranker = "..."`: `source`, `ials` or `model(NAME)`.
+    /// Parses `ranker = "..."`: `source`, `ials`, `filter` or `model(NAME)`.
     pub fn parse(word: &str) -> Result<Self, Invalid> {
         match call(word) {
             Some(("source", None)) => Ok(Self::Source),
-            Some(("ials", None)) => Ok(Self::Model("ials".into())),
+            Some((name @ ("ials" | "filter"), None)) => Ok(Self::Model(name.into())),
             Some(("model", Some(name))) if !name.is_empty() => Ok(Self::Model(name.into())),
             _ => {
-                let names = ["source", "ials", "model(NAME)"];
+                let names = ["source", "ials", "filter", "model(NAME)"];
                 Err(Invalid::new("unknown_ranker", "ranker", word, one_of(&names, word)))
             }
         }

@@ -90,6 +90,8 @@ pub enum Fitted {
     Ials(Box<Ials>),
     /// See [`ModelKind::Filter`]: what serves, and the whole that it was cut from.
     Filter(Box<(Filter, Exact)>),
+    /// The whole of a filter: what pruning loses is seen beside it.
+    Exact(Box<Exact>),
 }
 
 impl Fitted {
@@ -101,6 +103,7 @@ impl Fitted {
             Self::Neighbours(model) => model,
             Self::Ials(model) => model.as_ref(),
             Self::Filter(model) => &model.0,
+            Self::Exact(model) => model.as_ref(),
         }
     }
 
@@ -111,6 +114,7 @@ impl Fitted {
             Self::Trending(_) | Self::Neighbours(_) => None,
             Self::Ials(model) => Some(model.as_ref()),
             Self::Filter(model) => Some(&model.0),
+            Self::Exact(model) => Some(model.as_ref()),
         }
     }
 }

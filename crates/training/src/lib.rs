@@ -12,7 +12,7 @@ pub mod presets;
 pub mod train;
 pub mod tune;
 
-pub use artifact::IalsArtifact;
+pub use artifact::{Artifact, FilterArtifact, IalsArtifact};
 pub use dataset::Dataset;
 pub use error::TrainingError;
 pub use evaluate::{EvaluateOptions, Evaluation, evaluate};

@@ -3,9 +3,9 @@
 use headwater_base::{Event, Schema};
 use headwater_registry::{Bundle, Lineage};
 
-use crate::artifact::IalsArtifact;
+use crate::artifact::{FilterArtifact, IalsArtifact};
 use crate::dataset::Dataset;
-use crate::fit::{FitProgress, fit_ials};
+use crate::fit::{FitProgress, Fitted, fit};
 use crate::options::TrainingOptions;
 use crate::{ModelKind, TrainingError};
 
@@ -44,10 +44,19 @@ pub fn train<E: Into<TrainingError>>(
     }
     let dataset = Dataset::from_events(schema, events)?;
     let split = dataset.everything()?;
-    let model = fit_ials(&split, options, progress)?;
     let lineage = Lineage { seed: options.ials.seed, code: env!("CARGO_PKG_VERSION").to_owned(), ..lineage };
     let (users, items, interactions) = (split.users, split.items.len(), split.entries.len());
-    let bundle = IalsArtifact { model, items: split.items, options: *options }.to_bundle(lineage)?;
+    let bundle = match fit(kind, &split, options, progress)? {
+        Fitted::Ials(model) => {
+            IalsArtifact { model: *model, items: split.items, options: *options }.to_bundle(lineage)?
+        }
+        Fitted::Filter(model) => {
+            FilterArtifact { model: model.0, items: split.items, options: *options }.to_bundle(lineage)?
+        }
+        Fitted::Popular(_) | Fitted::Trending(_) | Fitted::Neighbours(_) | Fitted::Exact(_) => {
+            return Err(TrainingError::NotTrained { kind: kind.name() });
+        }
+    };
     Ok(Trained { bundle, users, items, interactions })
 }
 

@@ -115,6 +115,14 @@ fn describe(evaluation: &Evaluation) -> String {
             headline(&cold.popular)
         );
     }
+    if let Some(whole) = &evaluation.whole {
+        text += &format!(
+            "\nOf its numbers {:.2} % serve. On {} of the cases all of them would reach: {}",
+            100.0 * whole.kept,
+            thousands(whole.users as u64),
+            headline(&whole.metrics)
+        );
+    }
     if !evaluation.options.is_empty() {
         let options: Vec<String> =
             evaluation.options.iter().map(|(name, value)| format!("{name}={value}")).collect();

@@ -19,10 +19,10 @@ use crate::platform::Layout;
 /// Flags of `train`.
 #[derive(Debug, Args)]
 pub struct TrainArgs {
-    /// The kind of model: ials.
+    /// The kind of model: ials, filter.
     #[arg(long, value_name = "NAME", default_value = "ials")]
     model: ModelKind,
-    /// An option for this run over `[training.ials]` of the settings, as in factors=128.
+    /// An option for this run over `[training.MODEL]` of the settings, as in factors=128.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     options: Vec<String>,
     /// Make it the champion even where another serves: a running server takes it within a second.
@@ -46,7 +46,7 @@ struct Report {
 pub(super) fn run(context: &Context, args: &TrainArgs) -> Result<(), Failure> {
     let loaded = context.settings()?;
     let settings = &loaded.settings;
-    let mut options = settings.training.ials.options();
+    let mut options = settings.training.options(args.model);
     options
         .set_all(args.model, &args.options)
         .map_err(|invalid| usage(invalid, "as in `--set factors=128`"))?;

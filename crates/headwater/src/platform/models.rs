@@ -8,8 +8,7 @@ use headwater_features::Plan;
 use headwater_log::Position;
 use headwater_pipeline::{LoadedModel, Snapshot};
 use headwater_registry::{ModelVersion, Registry};
-use headwater_training::artifact::IalsArtifact;
-use headwater_training::encoded;
+use headwater_training::{Artifact, encoded};
 
 /// Loads the champion of every name that has one, for a store that computes the features of `plan`. In the place of one
 /// that cannot be loaded, which is logged, stays what serves under its name in the snapshot `now`, if anything does.
@@ -43,7 +42,14 @@ fn load(registry: &Registry, version: &ModelVersion, plan: &Plan) -> Result<Load
     let provided: Vec<(&CompactString, FeatureType)> = plan.columns().collect();
     encoded::load(&bundle, &provided).map_err(|error| error.to_string())?;
     let trained_to = Position(bundle.manifest.lineage.log_to.clone());
-    let artifact = IalsArtifact::from_bundle(&bundle).map_err(|error| error.to_string())?;
-    LoadedModel::ials(version.name.as_str(), version.version, artifact.model, artifact.items, trained_to)
-        .map_err(|error| error.to_string())
+    let (name, version) = (version.name.as_str(), version.version);
+    let loaded = match Artifact::from_bundle(&bundle).map_err(|error| error.to_string())? {
+        Artifact::Ials(artifact) => {
+            LoadedModel::ials(name, version, artifact.model, artifact.items, trained_to)
+        }
+        Artifact::Filter(artifact) => {
+            LoadedModel::filter(name, version, artifact.model, artifact.items, trained_to)
+        }
+    };
+    loaded.map_err(|error| error.to_string())
 }

@@ -18,14 +18,14 @@ use super::{Period, Settings};
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SurfaceSettings {
-    /// Where candidates come from: `ials` (the trained model of that name; `model(NAME)` for another), `neighbours` (of
-    /// what was touched last, or of the item the request is about), `trending`, `popular`.
+    /// Where candidates come from: `ials` or `filter` (the trained model of that name; `model(NAME)` for another),
+    /// `neighbours` (of what was touched last, or of the item the request is about), `trending`, `popular`.
     pub sources: Vec<String>,
     /// What is taken away: `seen`, `available`, `max_per_FIELD(N)`, `only(FIELD: WORD, ...)`, `except(FIELD: WORD, ...)`
     /// with a categorical item field.
     pub filters: Vec<String>,
     /// What orders the candidates: `source` (each source's own order, better rungs first), or a model that scores
-    /// the candidates of all sources, `ials` or `model(NAME)`.
+    /// the candidates of all sources, `ials`, `filter` or `model(NAME)`.
     pub ranker: String,
     /// The declared features that are read for the items of this surface; all of them where it is not said.
     #[serde(skip_serializing_if = "Option::is_none")]

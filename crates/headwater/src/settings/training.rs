@@ -1,9 +1,10 @@
 //! How models are trained.
 
 use headwater_base::Timestamp;
+use headwater_models::filter::FilterOptions;
 use headwater_models::ials::{IalsOptions, Solver};
-use headwater_training::TrainingOptions;
 use headwater_training::examples::ExampleOptions;
+use headwater_training::{ModelKind, TrainingOptions};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +20,8 @@ pub struct TrainingSettings {
     pub attribution_grace: Period,
     /// Factorisation for implicit feedback.
     pub ials: IalsSettings,
+    /// Graph filter of a user's own history.
+    pub filter: FilterSettings,
 }
 
 impl Default for TrainingSettings {
@@ -27,6 +30,72 @@ impl Default for TrainingSettings {
             attribution_window: Period::hours(24),
             attribution_grace: Period::hours(1),
             ials: IalsSettings::default(),
+            filter: FilterSettings::default(),
+        }
+    }
+}
+
+/// `[training.filter]`; `train --model filter --set KEY=VALUE` changes one for one run.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct FilterSettings {
+    /// Singular vectors that the low-pass filter lets through; 0 leaves it out.
+    pub components: usize,
+    /// Weight of the low-pass filter beside the co-occurrences.
+    pub low_pass: f32,
+    /// How much of what the co-occurrences blur is taken away again.
+    pub sharpen: f32,
+    /// How far a user's interactions count less the more they are: 0 not at all, 1 in proportion.
+    pub user_power: f32,
+    /// The same of an item.
+    pub item_power: f32,
+    /// Items kept for each item.
+    pub neighbours: usize,
+    /// Passes over the interactions in search of the singular vectors.
+    pub passes: usize,
+    /// Days in which the weight of an interaction halves, counted back from the newest; 0 weighs old and new alike.
+    pub half_life_days: f32,
+    /// Where the search sets out; the same log, settings and seed give the same model.
+    pub seed: u64,
+}
+
+impl Default for FilterSettings {
+    fn default() -> Self {
+        let FilterOptions { components, low_pass, sharpen, user_power, item_power, neighbours, passes, seed } =
+            FilterOptions::default();
+        let half_life_days = 0.0;
+        Self {
+            components,
+            low_pass,
+            sharpen,
+            user_power,
+            item_power,
+            neighbours,
+            passes,
+            half_life_days,
+            seed,
+        }
+    }
+}
+
+impl FilterSettings {
+    /// The same as the trainer is told.
+    pub fn options(&self) -> TrainingOptions {
+        let Self { components, low_pass, sharpen, user_power, item_power, neighbours, passes, seed, .. } =
+            *self;
+        TrainingOptions {
+            filter: FilterOptions {
+                components,
+                low_pass,
+                sharpen,
+                user_power,
+                item_power,
+                neighbours,
+                passes,
+                seed,
+            },
+            half_life_days: (self.half_life_days > 0.0).then_some(self.half_life_days),
+            ..TrainingOptions::default()
         }
     }
 }
@@ -95,6 +164,13 @@ impl IalsSettings {
     }
 }
 
+impl TrainingSettings {
+    /// The options of a kind of model; those of a kind that is not trained are never asked for.
+    pub fn options(&self, kind: ModelKind) -> TrainingOptions {
+        if kind == ModelKind::Filter { self.filter.options() } else { self.ials.options() }
+    }
+}
+
 impl Settings {
     /// How decisions and outcomes are joined, as of `now`.
     pub fn example_options(&self, now: Timestamp) -> ExampleOptions {
@@ -116,9 +192,17 @@ pub(super) fn contradictions(settings: &Settings) -> Vec<(String, String)> {
     if let Err(error) = ials.options().ials.validate() {
         found.push(("training.ials".to_owned(), error.to_string()));
     }
-    if !(ials.half_life_days.is_finite() && ials.half_life_days >= 0.0) {
-        let path = "training.ials.half_life_days";
-        found.push((path.to_owned(), format!("`{path}` must be a finite number of at least 0")));
+    let filter = &settings.training.filter;
+    if let Err(error) = filter.options().filter.validate() {
+        found.push(("training.filter".to_owned(), error.to_string()));
+    }
+    for (path, days) in [
+        ("training.ials.half_life_days", ials.half_life_days),
+        ("training.filter.half_life_days", filter.half_life_days),
+    ] {
+        if !(days.is_finite() && days >= 0.0) {
+            found.push((path.to_owned(), format!("`{path}` must be a finite number of at least 0")));
+        }
     }
     found
 }

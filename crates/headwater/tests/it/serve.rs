@@ -110,3 +110,35 @@ fn requests_without_a_key_are_refused_unless_the_server_is_open() {
     let server = site.serve(&["--open"]);
     assert_eq!(server.request("POST", "/v1/recommend", "", &ask).0, 200);
 }
+
+#[test]
+fn a_graph_filter_is_trained_promoted_and_serves_the_next_event() {
+    let site = Site::of("video");
+    let settings = std::fs::read_to_string(site.path("headwater.toml")).unwrap();
+    let surfaces =
+        "\n[interactions.view]\nweight = 1.0\n[surfaces.graph]\nsources = [\"filter\", \"popular\"]\n";
+    site.write("headwater.toml", &format!("{settings}{surfaces}[training.filter]\ncomponents = 16\n"));
+    two_tastes(&site);
+    let trained = site.json(&["train", "--model", "filter", "--set", "neighbours=30"]);
+    assert_eq!((&trained["model"], &trained["promoted"]), (&json!("filter"), &json!(true)));
+    assert_eq!(
+        (&trained["options"]["components"], &trained["options"]["neighbours"]),
+        (&json!(16), &json!(30))
+    );
+    assert_eq!(site.fails(&["train", "--model", "filter", "--set", "factors=8"], 2)["code"], "usage");
+    let server = site.serve(&["--open"]);
+    let ask = |body: Value| {
+        let (status, answer) = server.request("POST", "/v1/recommend", "", &body);
+        assert_eq!(status, 200, "{answer}");
+        answer
+    };
+    let personal = json!({ "surface": "graph", "user": "new", "limit": 5 });
+    assert_ne!(ask(personal.clone())["rung"], "personal");
+    let event = json!([{ "type": "view", "user": "new", "item": "b3" }]);
+    assert_eq!(server.request("POST", "/v1/events", "", &event).0, 200);
+    let answer = ask(personal);
+    assert_eq!((&answer["rung"], &answer["model"]), (&json!("personal"), &json!("filter@1")));
+    assert!(items(&answer).iter().all(|item| item.starts_with('b') && item != "b3"), "{answer}");
+    let similar = ask(json!({ "surface": "graph", "item": "a0", "limit": 5 }));
+    assert!(items(&similar).iter().all(|item| item.starts_with('a') && item != "a0"), "{similar}");
+}

@@ -12,13 +12,16 @@ use headwater_base::random::stable_hash;
 use serde_json::Value;
 
 use crate::TrainingError;
-use crate::dataset::{Dataset, Stage};
-use crate::fit::{FitProgress, ModelKind, fit};
+use crate::dataset::{Case, Dataset, Split, Stage};
+use crate::fit::{FitProgress, Fitted, ModelKind, fit};
 use crate::options::TrainingOptions;
 use crate::tune;
 
 pub use measure::{Measured, measure};
 pub use report::{Estimate, Evaluation, Metrics, Validation};
+
+/// Cases on which a filter is measured whole.
+const WHOLE_CASES: usize = 1_000;
 
 /// What an evaluation is told.
 #[derive(Clone, Debug, PartialEq)]
@@ -102,6 +105,7 @@ pub fn evaluate(
     progress(Phase::Scoring { cases: split.cases.len() });
     let measured = measure(&fitted, &split, &split.cases, &options.at);
     let peak_memory_bytes = peak_memory_bytes();
+    let whole = if matches!(fitted, Fitted::Filter(_)) { whole(fitted, &split, options) } else { None };
     let popular = fit(ModelKind::Popular, &split, &training, &mut |_| {})?;
     let beside = measure(&popular, &split, &split.cases, &options.at);
     let cold = (!split.cold.is_empty()).then(|| report::Cold {
@@ -120,10 +124,27 @@ pub fn evaluate(
         beside: [("popular".to_owned(), beside.metrics(options.seed))].into(),
         difference: [("popular".to_owned(), measured.difference(&beside, options.seed))].into(),
         cold,
+        whole,
         options: training.to_map(kind),
         validation,
         refused: dataset.refused,
         left_out: dataset.left_out,
+    })
+}
+
+/// What a filter loses by being cut to serve, on some of the cases: the whole takes a pass over all interactions for each.
+fn whole(fitted: Fitted, split: &Split, options: &EvaluateOptions) -> Option<report::Whole> {
+    let stride = split.cases.len().div_ceil(WHOLE_CASES).max(1);
+    let cases: Vec<Case> = split.cases.iter().step_by(stride).cloned().collect();
+    let served = measure(&fitted, split, &cases, &options.at);
+    let Fitted::Filter(model) = fitted else { return None };
+    let (filter, exact) = *model;
+    let exact = measure(&Fitted::Exact(Box::new(exact)), split, &cases, &options.at);
+    Some(report::Whole {
+        users: cases.len(),
+        kept: filter.entries() as f64 / (split.items.len() as f64).powi(2),
+        metrics: exact.metrics(options.seed),
+        difference: served.difference(&exact, options.seed),
     })
 }
 

@@ -52,6 +52,9 @@ pub struct Evaluation {
     /// Cases without a history, if there are any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cold: Option<Cold>,
+    /// The same model before it was cut to serve, if it was, on some of the cases.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub whole: Option<Whole>,
     /// The options in effect, tuned ones included.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub options: BTreeMap<String, Value>,
@@ -71,6 +74,19 @@ pub struct Cold {
     pub users: usize,
     /// What popularity does for them.
     pub popular: Metrics,
+}
+
+/// A model whole, beside what serves.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Whole {
+    /// Cases it was measured on, evenly spread.
+    pub users: usize,
+    /// The share of its numbers that serve.
+    pub kept: f64,
+    /// The results of the whole on these cases.
+    pub metrics: Metrics,
+    /// How much better what serves is, on these cases.
+    pub difference: Metrics,
 }
 
 /// The result on the validation slice.

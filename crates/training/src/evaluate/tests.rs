@@ -163,3 +163,33 @@ fn events_after_the_cut_change_nothing_that_is_trained_counted_encoded_tuned_or_
     // The planted events are asked about: a test that would not see a leak is no test.
     assert!(planted.cases.iter().zip(&clean.cases).any(|(a, b)| a.relevant != b.relevant));
 }
+
+#[test]
+fn a_filter_is_measured_as_it_serves_with_the_whole_beside() {
+    let mut options = EvaluateOptions { at: vec![5, 10], ..EvaluateOptions::default() };
+    options.training.set_all(ModelKind::Filter, &["components=2", "neighbours=40"]).unwrap();
+    // Two tastes, but no two users or items alike, lest rounding decide between equal scores.
+    let events: Vec<Event> = (0..600usize)
+        .map(|number| {
+            let (user, step) = (number % 60, number / 60);
+            let taste = if user % 2 == 0 { 'a' } else { 'b' };
+            let item = (user * user / 3 + step * step * 5 + user * step) % 20;
+            event(number, number as i64, &format!("u{user}"), "click", &format!("{taste}{item}"))
+        })
+        .collect();
+    let dataset = Dataset::from_events(&schema(), ok(&events)).unwrap();
+    let report = run(ModelKind::Filter, &dataset, &options);
+    let (mine, popular) = (report.metrics["ndcg@10"], report.beside["popular"]["ndcg@10"]);
+    assert!(mine.low > popular.high, "{report:?}");
+    let whole = report.whole.unwrap();
+    assert_eq!((whole.users, whole.kept), (report.cases, 1.0));
+    assert_eq!((whole.difference["ndcg@10"].value, whole.difference["recall@5"].high), (0.0, 0.0));
+
+    options.training.set(ModelKind::Filter, "neighbours", "3").unwrap();
+    let pruned = run(ModelKind::Filter, &dataset, &options);
+    let whole = pruned.whole.unwrap();
+    assert_eq!(whole.kept, 3.0 / 40.0);
+    assert_eq!(whole.metrics["ndcg@10"], mine);
+    let lost = pruned.metrics["ndcg@10"].value - mine.value;
+    assert!((whole.difference["ndcg@10"].value - lost).abs() < 1e-12 && lost != 0.0, "{lost}");
+}

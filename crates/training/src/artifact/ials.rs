@@ -1,8 +1,7 @@
-//! Artifacts of the factorisation: weights in safetensors, the vocabulary beside them.
+//! Artifacts of the factorisation.
 //!
 //! Layout of format 1: `weights.safetensors` with `item_factors` (items x factors), `item_gram` (factors) and
-//! `user_gram` [factors, factors], all `F32`; `items.txt` with one item id a line, in the order of the rows. Ids hold
-//! no control characters, so a line break never lies within one.
+//! `user_gram` [factors, factors], all `F32`; the vocabulary.
 
 use std::collections::HashMap;
 
@@ -13,16 +12,14 @@ use headwater_registry::{Bundle, Lineage, Manifest};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
+use super::broken;
 use crate::TrainingError;
 use crate::fit::ModelKind;
 use crate::options::TrainingOptions;
 
-/// The kind in the manifest.
-pub const KIND: &str = "ials";
 /// The layout this code writes, and the newest it reads.
-pub const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 1;
 const WEIGHTS: &str = "weights.safetensors";
-const ITEMS: &str = "items.txt";
 /// How many users it was trained on; needed to fold in items.
 const USERS: &str = "users";
 
@@ -59,13 +56,8 @@ impl IalsArtifact {
         }
         let metadata: HashMap<String, String> = [(USERS.to_owned(), parts.users.to_string())].into();
         let weights = safetensors::serialize(views, Some(metadata)).map_err(broken)?;
-        let mut items = String::new();
-        for id in &self.items[..rows] {
-            items.push_str(id.as_str());
-            items.push('\n');
-        }
         let manifest = Manifest {
-            kind: KIND.to_owned(),
+            kind: ModelKind::Ials.name().to_owned(),
             format: FORMAT,
             options: self.options.to_map(ModelKind::Ials),
             lineage,
@@ -73,7 +65,7 @@ impl IalsArtifact {
         };
         Ok(Bundle {
             manifest,
-            files: vec![(WEIGHTS.to_owned(), weights), (ITEMS.to_owned(), items.into_bytes())],
+            files: vec![(WEIGHTS.to_owned(), weights), super::items_file(&self.items[..rows])],
         })
     }
 
@@ -83,21 +75,10 @@ impl IalsArtifact {
     /// Another kind, a newer layout, a missing file; shapes that do not fit, numbers that are not finite, ids that are
     /// none or repeat.
     pub fn from_bundle(bundle: &Bundle) -> Result<Self, TrainingError> {
-        let Manifest { kind, format, options, .. } = &bundle.manifest;
-        if kind != KIND {
-            return Err(TrainingError::Artifact(format!("it is of kind `{kind}`, not `{KIND}`")));
-        }
-        if *format > FORMAT {
-            return Err(TrainingError::Artifact(format!(
-                "its layout is version {format}, this version reads up to {FORMAT}: upgrade Headwater"
-            )));
-        }
-        let options = TrainingOptions::from_map(ModelKind::Ials, options).map_err(broken)?;
-        let file = |name: &str| {
-            bundle.file(name).ok_or_else(|| TrainingError::Artifact(format!("it has no file {name}")))
-        };
-        let items = read_items(file(ITEMS)?)?;
-        let weights = file(WEIGHTS)?;
+        super::check(bundle, ModelKind::Ials, FORMAT)?;
+        let options = TrainingOptions::from_map(ModelKind::Ials, &bundle.manifest.options).map_err(broken)?;
+        let items = super::items(bundle)?;
+        let weights = super::file(bundle, WEIGHTS)?;
         let (_, header) = SafeTensors::read_metadata(weights).map_err(broken)?;
         let users = header.metadata().as_ref().and_then(|metadata| metadata.get(USERS)?.parse().ok());
         let users =
@@ -127,27 +108,6 @@ impl IalsArtifact {
         debug_assert_eq!(model.items(), items.len(), "the shape was checked");
         Ok(Self { model, items, options })
     }
-}
-
-fn read_items(content: &[u8]) -> Result<Vec<ItemId>, TrainingError> {
-    let text = std::str::from_utf8(content).map_err(broken)?;
-    let mut seen = hashbrown::HashSet::new();
-    let mut items = Vec::new();
-    for (number, line) in (1..).zip(text.lines()) {
-        let id = ItemId::parse(line)
-            .map_err(|invalid| TrainingError::Artifact(format!("{ITEMS}, line {number}: {invalid}")))?;
-        if !seen.insert(id.clone()) {
-            return Err(TrainingError::Artifact(format!(
-                "{ITEMS}, line {number}: `{id}` stands there twice"
-            )));
-        }
-        items.push(id);
-    }
-    Ok(items)
-}
-
-fn broken(error: impl std::fmt::Display) -> TrainingError {
-    TrainingError::Artifact(error.to_string())
 }
 
 #[cfg(test)]

@@ -1,0 +1,141 @@
+//! Artifacts of the graph filter.
+//!
+//! Layout of format 1: `filter.safetensors` with `lengths` (items, `U32`: how many entries each item has), `rows` (entries,
+//! `U32`) and `weights` (entries, `F32`); the vocabulary.
+
+use headwater_base::ItemId;
+use headwater_models::Retrieve as _;
+use headwater_models::filter::{Filter, FilterParts};
+use headwater_registry::{Bundle, Lineage, Manifest};
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
+
+use super::broken;
+use crate::TrainingError;
+use crate::fit::ModelKind;
+use crate::options::TrainingOptions;
+
+/// The layout this code writes, and the newest it reads.
+pub(super) const FORMAT: u32 = 1;
+const WEIGHTS: &str = "filter.safetensors";
+
+/// A trained filter with the ids of its rows.
+#[derive(Clone, Debug)]
+pub struct FilterArtifact {
+    /// The model.
+    pub model: Filter,
+    /// The item of each row.
+    pub items: Vec<ItemId>,
+    /// How it was trained.
+    pub options: TrainingOptions,
+}
+
+impl FilterArtifact {
+    /// The files of the artifact, with a manifest that says where it comes from.
+    ///
+    /// # Errors
+    /// Never in practice: shapes fit by construction.
+    pub fn to_bundle(&self, lineage: Lineage) -> Result<Bundle, TrainingError> {
+        let FilterParts { lengths, rows, weights, .. } = self.model.to_parts();
+        let whole = |numbers: &[u32]| numbers.iter().flat_map(|n| n.to_le_bytes()).collect::<Vec<u8>>();
+        let arrays = [
+            ("lengths", Dtype::U32, lengths.len(), whole(&lengths)),
+            ("rows", Dtype::U32, rows.len(), whole(&rows)),
+            ("weights", Dtype::F32, weights.len(), weights.iter().flat_map(|x| x.to_le_bytes()).collect()),
+        ];
+        let mut views = Vec::with_capacity(arrays.len());
+        for (name, form, length, data) in &arrays {
+            views.push((*name, TensorView::new(*form, vec![*length], data).map_err(broken)?));
+        }
+        let content = safetensors::serialize(views, None).map_err(broken)?;
+        let manifest = Manifest {
+            kind: ModelKind::Filter.name().to_owned(),
+            format: FORMAT,
+            options: self.options.to_map(ModelKind::Filter),
+            lineage,
+            ..Manifest::default()
+        };
+        let files = vec![(WEIGHTS.to_owned(), content), super::items_file(&self.items[..self.model.items()])];
+        Ok(Bundle { manifest, files })
+    }
+
+    /// Reads an artifact back.
+    ///
+    /// # Errors
+    /// Another kind, a newer layout, a missing file; arrays that do not fit, numbers that are not finite, ids that are none
+    /// or repeat.
+    pub fn from_bundle(bundle: &Bundle) -> Result<Self, TrainingError> {
+        super::check(bundle, ModelKind::Filter, FORMAT)?;
+        let options =
+            TrainingOptions::from_map(ModelKind::Filter, &bundle.manifest.options).map_err(broken)?;
+        let items = super::items(bundle)?;
+        let tensors = SafeTensors::deserialize(super::file(bundle, WEIGHTS)?).map_err(broken)?;
+        let words = |name: &str, form: Dtype| {
+            let view = tensors.tensor(name).map_err(broken)?;
+            if view.dtype() != form || view.shape().len() != 1 {
+                let (shape, found) = (view.shape(), view.dtype());
+                let told = format!("{name} is {shape:?} of {found:?}, expected one row of {form:?}");
+                return Err(TrainingError::Artifact(told));
+            }
+            Ok(view.data().as_chunks::<4>().0.to_vec())
+        };
+        let whole = |name: &str| -> Result<Vec<u32>, TrainingError> {
+            Ok(words(name, Dtype::U32)?.into_iter().map(u32::from_le_bytes).collect())
+        };
+        let (lengths, rows) = (whole("lengths")?, whole("rows")?);
+        if lengths.len() != items.len() {
+            let told = format!("it has {} items and {} ids", lengths.len(), items.len());
+            return Err(TrainingError::Artifact(told));
+        }
+        let weights = words("weights", Dtype::F32)?.into_iter().map(f32::from_le_bytes).collect();
+        let parts = FilterParts { options: options.filter, lengths, rows, weights };
+        let model = Filter::from_parts(parts).map_err(broken)?;
+        Ok(Self { model, items, options })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fit::fit_filter;
+    use crate::train::tests::two_tastes;
+
+    fn bundle() -> Bundle {
+        let split = two_tastes().everything().unwrap();
+        let mut options = TrainingOptions::default();
+        options.set_all(ModelKind::Filter, &["components=4", "neighbours=7"]).unwrap();
+        let (model, _) = fit_filter(&split, &options, &mut |_| {}).unwrap();
+        FilterArtifact { model, items: split.items, options }.to_bundle(Lineage::default()).unwrap()
+    }
+
+    fn refusal(change: impl FnOnce(&mut Bundle)) -> String {
+        let mut bundle = bundle();
+        change(&mut bundle);
+        FilterArtifact::from_bundle(&bundle).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_bundle_makes_the_same_model_again() {
+        let bundle = bundle();
+        let artifact = FilterArtifact::from_bundle(&bundle).unwrap();
+        assert_eq!(artifact.items.len(), artifact.model.items());
+        assert!(artifact.model.entries() > 40);
+        assert_eq!(artifact.to_bundle(bundle.manifest.lineage.clone()).unwrap(), bundle);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        assert!(refusal(|b| b.manifest.kind = "ials".into()).contains("of kind `ials`"));
+        assert!(refusal(|b| b.manifest.format = 2).contains("upgrade"));
+        assert!(refusal(|b| b.files[1].1.extend(b"another\n")).contains("40 items and 41 ids"));
+        assert!(refusal(|b| b.files[0].1.truncate(40)).contains("cannot be loaded"));
+        assert!(refusal(|b| drop(b.files.remove(0))).contains("no file filter.safetensors"));
+        // The last array of the file, by name as safetensors sorts those of one type: the weights lie before it.
+        let error = refusal(|b| {
+            let numbers = &mut b.files[0].1;
+            let end = numbers.len();
+            numbers[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
+        });
+        assert!(error.contains("do not fit"), "{error}");
+    }
+}
