@@ -1,7 +1,7 @@
 //! Profiles that are not in memory.
 //!
 //! Users and sessions grow with the population; everything else the views hold grows with the catalogue. With a limit,
-//! the users and sessions of whom nothing was received for longest are kept in a scratch database on the disk ([`Cold`])
+//! the users and sessions of whom nothing was received for longest are kept in a scratch database on the disk (`Cold`)
 //! and come back with their next event. Who only reads gets a copy.
 //!
 //! An entity is in memory or on the disk, never in both but while it moves, and then memory comes first. Which of the
