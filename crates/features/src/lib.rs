@@ -13,6 +13,7 @@ pub mod catalogue;
 mod checkpoint;
 pub mod declared;
 pub mod encode;
+pub mod entity;
 pub mod error;
 pub mod follower;
 pub mod interner;

@@ -86,6 +86,8 @@ struct Reading<'a> {
     user_fields: Option<&'a Fields>,
     user_row: Option<&'a Row>,
     session_row: Option<&'a Row>,
+    /// Words that stand for those of the item and the user.
+    given: &'a [(FieldRef, Value)],
 }
 
 impl State {
@@ -96,6 +98,17 @@ impl State {
         request: &FeatureRequest<'_>,
         columns: &[usize],
         items: &[Option<ItemIndex>],
+    ) -> Result<FeatureRows, FeaturesError> {
+        self.features_given(request, columns, items, &[])
+    }
+
+    /// The same where fields are taken to have the words `given`, whatever the item and the user have.
+    pub(crate) fn features_given(
+        &self,
+        request: &FeatureRequest<'_>,
+        columns: &[usize],
+        items: &[Option<ItemIndex>],
+        given: &[(FieldRef, Value)],
     ) -> Result<FeatureRows, FeaturesError> {
         let plan = &*self.tables.plan;
         let asker = self.profiles.asker(&self.cold, request.actor)?;
@@ -112,6 +125,7 @@ impl State {
             user_fields,
             user_row,
             session_row: session.as_deref(),
+            given,
         };
         Ok(reading.rows(columns, items))
     }
@@ -188,6 +202,9 @@ impl<'a> Reading<'a> {
             Part::Field(field) => field,
             Part::User | Part::Session => return None,
         };
+        if let Some(Value::Categorical(word)) = self.given(field) {
+            return Some(self.state.tables.word_of(field, word, self.catalogue));
+        }
         let with_catalogue = item.map(|item| (item, self.catalogue));
         let word =
             self.state.tables.known_word(field, self.user_fields, self.request.context, with_catalogue);
@@ -197,10 +214,17 @@ impl<'a> Reading<'a> {
         self.field(field, item).is_some().then_some(None)
     }
 
+    fn given(&self, field: &FieldRef) -> Option<&'a Value> {
+        self.given.iter().find(|(known, _)| known == field).map(|(_, value)| value)
+    }
+
     fn field(&self, field: &FieldRef, item: Option<ItemIndex>) -> Option<&'a Value>
     where
         'a: 'a,
     {
+        if let Some(value) = self.given(field) {
+            return Some(value);
+        }
         match field {
             FieldRef::Item(name) => self.catalogue.fields(item?).get(name),
             FieldRef::User(name) => self.user_fields?.get(name),

@@ -3,7 +3,7 @@
 //! A replay folds with the very code that folds the live views, without what no feature reads (popularity and
 //! neighbours). Between two events it can be asked for the features of any request, as they were then.
 
-use headwater_base::{Event, Schema};
+use headwater_base::{Event, Schema, Timestamp};
 use headwater_log::{Batch, Offset, Partition, Position};
 
 use crate::read::{FeatureRequest, FeatureRows};
@@ -58,6 +58,11 @@ impl Replay {
     /// Where the replay stands.
     pub fn position(&self) -> &Position {
         &self.state.position
+    }
+
+    /// The latest receive time so far; the epoch where nothing was folded.
+    pub fn received(&self) -> Timestamp {
+        Timestamp::from_micros(self.state.clock)
     }
 
     /// Reads the features at `columns` of the plan for `items`.

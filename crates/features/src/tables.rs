@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::sync::Arc;
 
+use compact_str::CompactString;
 use headwater_base::random::stable_hash;
 use headwater_base::{Fields, Interaction, SessionId, Value};
 
@@ -192,13 +193,30 @@ impl Tables {
         word.and_then(|word| self.vocabulary(field)?.get(word)).unwrap_or(NO_WORD)
     }
 
+    /// The number of a word of a categorical field; `None` where it was never met.
+    pub(crate) fn word_of(&self, field: &FieldRef, word: &str, catalogue: &Catalogue) -> Option<u32> {
+        match field {
+            FieldRef::Item(_) => catalogue.word(self.item_field(field)?, word),
+            FieldRef::User(_) | FieldRef::Context(_) => self.vocabulary(field)?.get(word),
+        }
+    }
+
+    /// The words of a categorical field that were met, in the order in which they were.
+    pub(crate) fn words_of(&self, field: &FieldRef, catalogue: &Catalogue) -> Vec<CompactString> {
+        let numbered = |count: usize, text: &dyn Fn(u32) -> Option<CompactString>| {
+            (0..count as u32).filter_map(text).collect()
+        };
+        match (self.item_field(field), self.vocabulary(field)) {
+            (Some(found), _) => numbered(catalogue.words(found), &|word| {
+                catalogue.value(found, word).map(CompactString::from)
+            }),
+            (_, Some(words)) => numbered(words.len(), &|word| words.text(word).map(Into::into)),
+            _ => Vec::new(),
+        }
+    }
+
     /// The text of a word of an attribute.
-    pub(crate) fn text(
-        &self,
-        attribute: usize,
-        word: u32,
-        catalogue: &Catalogue,
-    ) -> Option<compact_str::CompactString> {
+    pub(crate) fn text(&self, attribute: usize, word: u32, catalogue: &Catalogue) -> Option<CompactString> {
         match &self.plan.attributes[attribute] {
             Attribute::Item => {
                 ((word as usize) < catalogue.len()).then(|| catalogue.id(word).as_str().into())

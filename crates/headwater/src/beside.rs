@@ -45,7 +45,8 @@ pub enum From {
     Oldest,
 }
 
-/// A replay that goes on from a checkpoint which the log continues, and which a server with the same plan has made.
+/// A replay that goes on from a checkpoint which the log continues, which a server with the same plan has made, and which
+/// is `usable`.
 ///
 /// # Errors
 /// A folder that cannot be read.
@@ -55,17 +56,19 @@ pub fn checkpoint(
     schema: &Schema,
     options: &ViewsOptions,
     from: From,
+    usable: &dyn Fn(&Replay) -> bool,
 ) -> Result<Option<Replay>, PlatformError> {
     let generation = Ledger::read(data_dir)?.generation;
     let folder = checkpoints::folder(&Layout::of(data_dir).views, generation);
     let (start, end) = (Position(vec![log.start()]), Position(vec![log.end()]));
-    let continued = |views: &Views| views.position().covers(&start) && end.covers(&views.position());
-    let mut saved = Views::saved(&folder, Arc::new(schema.clone()), options.clone())?.filter(continued);
-    let found = match from {
+    let continued =
+        |replay: &Replay| replay.position().covers(&start) && end.covers(replay.position()) && usable(replay);
+    let saved = Views::saved(&folder, Arc::new(schema.clone()), options.clone())?;
+    let mut saved = saved.map(Replay::continuing).filter(continued);
+    Ok(match from {
         From::Newest => saved.next(),
         From::Oldest => saved.next_back(),
-    };
-    Ok(found.map(Replay::continuing))
+    })
 }
 
 /// Where a replay goes on in the log.

@@ -183,6 +183,21 @@ impl Plan {
         })
     }
 
+    /// What has to be known to read a feature: the parts of its entity, the item or the user whose field it is. Nothing
+    /// for what the moment alone decides.
+    pub fn needs(&self, column: usize) -> Vec<Part> {
+        match &self.features[column].source {
+            Source::Field(field) => vec![Part::Field(field.clone())],
+            Source::Time(TimeFeature::ItemAge) => vec![Part::Item],
+            Source::Time(_) => Vec::new(),
+            Source::Tiles(read) => {
+                let place = &self.places[read.place];
+                let first = self.tables[place.table].part.clone();
+                std::iter::once(first).chain(place.pair.map(|(_, key)| self.keys[key].clone())).collect()
+            }
+        }
+    }
+
     /// The row layout of a kind of entity, if it has rows.
     pub(crate) fn layout(&self, part: &Part) -> Option<&RowLayout> {
         self.tables.iter().find(|table| table.part == *part).map(|table| &table.layout)

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::sync::Arc;
 
+use headwater_base::{FeatureType, FeatureValue};
 use parquet::basic::{ConvertedType, Repetition, Type as PhysicalType};
 use parquet::data_type::{ByteArray, ByteArrayType, DataType, DoubleType, FloatType, Int32Type, Int64Type};
 use parquet::errors::ParquetError;
@@ -66,6 +67,34 @@ pub(super) enum Column {
 }
 
 impl Column {
+    /// An empty column for a feature's values.
+    pub(super) fn of(form: FeatureType) -> Self {
+        match form {
+            FeatureType::Number => Self::Floats(Cells::default()),
+            FeatureType::Word => Self::Texts(Cells::default()),
+            FeatureType::Words => Self::Lists(Lists::default()),
+        }
+    }
+
+    /// Appends a feature's value; in a column that holds more than one form, a number is its text.
+    pub(super) fn feature(&mut self, value: &FeatureValue) {
+        let number = match value {
+            FeatureValue::Number(number) => Some(number.to_string()),
+            _ => None,
+        };
+        match (self, value) {
+            (Self::Floats(cells), FeatureValue::Number(number)) => cells.push(Some(*number)),
+            (Self::Floats(cells), _) => cells.push(None),
+            (Self::Lists(lists), FeatureValue::Words(words)) => {
+                lists.push(Some(words.iter().map(AsRef::as_ref)));
+            }
+            (Self::Lists(lists), FeatureValue::Word(word)) => lists.push(Some([word.as_str()])),
+            (Self::Lists(lists), _) => lists.push(number.as_deref().map(|number| [number])),
+            (column, FeatureValue::Word(word)) => column.text(Some(word)),
+            (column, _) => column.text(number.as_deref()),
+        }
+    }
+
     pub(super) fn text(&mut self, text: Option<&str>) {
         if let Self::Texts(cells) = self {
             cells.push(text.map(ByteArray::from));

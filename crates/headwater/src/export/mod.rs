@@ -1,9 +1,11 @@
-//! Taking data out: events of the log or of its archive, or training examples, as JSON lines or as a Parquet table. Reads
+//! Taking data out: events of the log or of its archive, training examples, or values of
+//! features, as JSON lines or as a table. Reads
 //! beside a running server.
 
 mod columns;
 pub mod examples;
 pub mod parquet;
+pub mod values;
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -44,6 +46,9 @@ pub enum ExportError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The CSV writer failed.
+    #[error("cannot write CSV: {0}")]
+    Csv(#[from] csv::Error),
     /// The Parquet writer failed.
     #[error("cannot write Parquet: {0}")]
     Parquet(#[from] ::parquet::errors::ParquetError),
@@ -57,7 +62,7 @@ impl ExportError {
             Self::Examples(error) => error.kind(),
             Self::Encode(error) => error.kind(),
             Self::Archive(error) => error.kind(),
-            Self::Write { .. } | Self::Parquet(_) => ErrorKind::Report,
+            Self::Write { .. } | Self::Csv(_) | Self::Parquet(_) => ErrorKind::Report,
         }
     }
 }

@@ -11,6 +11,7 @@ mod erasure;
 mod examples;
 mod features;
 mod features_check;
+mod features_values;
 mod import;
 mod serve;
 mod settings;

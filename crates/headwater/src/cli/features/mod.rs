@@ -1,8 +1,11 @@
 //! `headwater features`: what is declared, every definition it has had, and whether what was served holds.
 
 mod check;
+mod export;
 mod list;
+mod present;
 mod show;
+mod values;
 
 use clap::{Args, Subcommand};
 use headwater_base::FeatureValue;
@@ -25,6 +28,13 @@ enum FeaturesAction {
     List,
     /// Show every version of a feature with its definition.
     Show(show::ShowArgs),
+    /// Show what the features of an entity are now, or were at a moment.
+    ///
+    /// `values user u1` shows what the user alone decides, `values user u1 --with item=i1` also what the item and the pair do.
+    /// Reads the newest checkpoint and the log, beside a running server as well.
+    Values(values::ValuesArgs),
+    /// Write the features of every user, item, session or word of a field as a table, one row each.
+    Export(export::ExportArgs),
     /// Prove that what was served is what training reads: replay the log, and compare every logged value bit by bit.
     ///
     /// May be run beside a server. Exit code 1 where a value differs, or where nothing could be compared.
@@ -35,6 +45,8 @@ pub(super) fn run(context: &Context, args: &FeaturesArgs) -> Result<(), Failure>
     match &args.action {
         FeaturesAction::List => list::run(context),
         FeaturesAction::Show(args) => show::run(context, args),
+        FeaturesAction::Values(args) => values::run(context, args),
+        FeaturesAction::Export(args) => export::run(context, args),
         FeaturesAction::Check(args) => check::run(context, args),
     }
 }

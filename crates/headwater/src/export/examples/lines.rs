@@ -55,7 +55,7 @@ struct Followed {
 }
 
 /// A JSON object in this order.
-struct Pairs<K, V>(Vec<(K, V)>);
+pub(in crate::export) struct Pairs<K, V>(pub(in crate::export) Vec<(K, V)>);
 
 impl<K: Serialize, V: Serialize> Serialize for Pairs<K, V> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -64,7 +64,7 @@ impl<K: Serialize, V: Serialize> Serialize for Pairs<K, V> {
 }
 
 /// A feature's value. JSON has no infinities: they are null like what is missing.
-struct Plain<'a>(&'a FeatureValue);
+pub(in crate::export) struct Plain<'a>(pub(in crate::export) &'a FeatureValue);
 
 impl Serialize for Plain<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

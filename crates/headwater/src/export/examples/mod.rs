@@ -1,7 +1,7 @@
 //! Training examples as a table: who was shown what and where, what followed, and one column for each feature.
 
 mod encoded;
-mod lines;
+pub(super) mod lines;
 mod table;
 
 use std::collections::BTreeMap;

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::sync::Arc;
 
-use headwater_base::{FeatureType, FeatureValue, Schema};
+use headwater_base::{FeatureValue, Schema};
 use headwater_training::examples::Example;
 use parquet::basic::Compression;
 use parquet::errors::ParquetError;
@@ -64,12 +64,7 @@ impl<'a, W: Write + Send> ExampleTable<'a, W> {
             (kind.as_str(), Column::Doubles(Cells::default()), Column::Floats(Cells::default()))
         };
         let outcomes: Vec<_> = schema.interactions.keys().map(outcome).collect();
-        let value = |(_, form): &(String, FeatureType)| match form {
-            FeatureType::Number => Column::Floats(Cells::default()),
-            FeatureType::Word => Column::Texts(Cells::default()),
-            FeatureType::Words => Column::Lists(Default::default()),
-        };
-        let values: Vec<Column> = features.columns().iter().map(value).collect();
+        let values: Vec<Column> = features.columns().iter().map(|(_, form)| Column::of(*form)).collect();
 
         let mut declared = Vec::new();
         for (name, column) in FIXED.iter().zip(&fixed) {
@@ -122,7 +117,7 @@ impl<'a, W: Write + Send> ExampleTable<'a, W> {
             }
         }
         for (column, value) in self.values.iter_mut().zip(self.features.values(example)) {
-            push(column, value.unwrap_or(&FeatureValue::Missing));
+            column.feature(value.unwrap_or(&FeatureValue::Missing));
         }
         self.rows += 1;
         if self.rows == GROUP { self.flush() } else { Ok(()) }
@@ -156,24 +151,5 @@ impl<'a, W: Write + Send> ExampleTable<'a, W> {
         group.close()?;
         self.rows = 0;
         Ok(())
-    }
-}
-
-/// Appends a feature's value to its column; in a column that holds more than one form, a number is its text.
-fn push(column: &mut Column, value: &FeatureValue) {
-    let number = match value {
-        FeatureValue::Number(number) => Some(number.to_string()),
-        _ => None,
-    };
-    match (column, value) {
-        (Column::Floats(cells), FeatureValue::Number(number)) => cells.push(Some(*number)),
-        (Column::Floats(cells), _) => cells.push(None),
-        (Column::Lists(lists), FeatureValue::Words(words)) => {
-            lists.push(Some(words.iter().map(AsRef::as_ref)));
-        }
-        (Column::Lists(lists), FeatureValue::Word(word)) => lists.push(Some([word.as_str()])),
-        (Column::Lists(lists), _) => lists.push(number.as_deref().map(|number| [number])),
-        (column, FeatureValue::Word(word)) => column.text(Some(word)),
-        (column, _) => column.text(number.as_deref()),
     }
 }

@@ -129,7 +129,7 @@ impl Past {
             });
         }
         let options = beside::options(settings, &beside::active(Some(registry), settings)?)?;
-        let from = beside::checkpoint(&context.data_dir, events, &schema, &options, From::Oldest)?;
+        let from = beside::checkpoint(&context.data_dir, events, &schema, &options, From::Oldest, &|_| true)?;
         let Some(replay) = from else {
             return Err(failed(
                 "log_cut",
