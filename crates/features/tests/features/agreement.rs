@@ -95,7 +95,8 @@ fn decayed() -> Vec<FeatureSpec> {
             for window in windows {
                 for decay in [HOUR, DAY] {
                     let types: &[&str] = if specs.len() % 3 == 0 { &[] } else { &["click", "purchase"] };
-                    let spec = aggregate(&[part.clone()], kind.clone(), types, window, Some(decay));
+                    let spec =
+                        aggregate(std::slice::from_ref(&part), kind.clone(), types, window, Some(decay));
                     specs.push(feature(&format!("d{}", specs.len()), Definition::Aggregate(spec)));
                 }
             }

@@ -307,6 +307,8 @@ fn what_is_served_while_others_write_is_what_a_replay_gives() {
         "[features.country_clicks]\nentity = [\"item\", \"user.country\"]\naggregate = { count = \"click\" }\n\
          [features.item_clicks]\nwindow = \"1d\"\nentity = \"item\"",
     );
+    // And hardly anybody fits into the memory.
+    let edited = edited.replace("[views]", "[views]\nmemory_limit = \"4KiB\"");
     for (wave, settings) in [("second", SETTINGS), ("third", &edited)] {
         site.write("headwater.toml", settings);
         let server = site.serve(&["--open"]);
