@@ -9,6 +9,7 @@ mod vocabulary;
 
 use std::sync::Arc;
 
+use compact_str::CompactString;
 use headwater_base::{Fields, ItemId, Timestamp};
 use parking_lot::RwLock;
 
@@ -134,6 +135,11 @@ impl Catalogue {
     /// The value of a word.
     pub fn value(&self, field: CategoricalField, word: u32) -> Option<String> {
         self.layout.categorical[field.0].words.read().text(word).map(str::to_owned)
+    }
+
+    /// The value of a word, for where it is copied at once.
+    pub(crate) fn text(&self, field: CategoricalField, word: u32) -> Option<CompactString> {
+        self.layout.categorical[field.0].words.read().text(word).map(CompactString::from)
     }
 
     /// How many different values a categorical field ever had; words are below it.

@@ -8,7 +8,7 @@ use headwater_base::{Actor, FeatureValue, Fields, ItemId, SessionId, Timestamp, 
 
 use crate::declared::{FieldRef, Part, Plan};
 use crate::state::State;
-use crate::{FeatureRequest, Replay};
+use crate::{FeatureRequest, FeatureRows, Replay};
 
 /// Entities that were named together.
 #[derive(Clone, Debug, Default)]
@@ -70,8 +70,9 @@ impl Replay {
     pub fn values(&self, named: &Named, columns: &[usize], time: Timestamp) -> Vec<FeatureValue> {
         let request = FeatureRequest { actor: &named.actor, context: &named.context, time };
         let item = named.item.as_ref().and_then(|item| self.catalogue().index(item.as_str()));
-        let rows = self.state.features_given(&request, columns, &[item], &named.given);
-        let rows = rows.expect("a replay keeps everything in memory");
+        let mut rows = FeatureRows::default();
+        let read = self.state.features_given(&request, columns, &[item], &named.given, &mut rows);
+        read.expect("a replay keeps everything in memory");
         rows.row(0).cloned().collect()
     }
 

@@ -127,12 +127,13 @@ impl Asker<'_> {
 }
 
 impl Profiles {
-    /// Adds an interaction at `offset`, received at `stamp`, handing `touch` what was known before.
+    /// Adds an interaction at `offset`, received at `stamp`, handing `touch` what was known before; `None` stays out of the
+    /// history.
     pub(crate) fn interact(
         &mut self,
         actor: &Actor,
         (offset, stamp): (Offset, i64),
-        interaction: Stored,
+        interaction: Option<Stored>,
         idle: Idle,
         touch: impl FnOnce(Known<'_>),
     ) {
@@ -318,6 +319,23 @@ impl Profiles {
     }
 }
 
+#[cfg(test)]
+impl Profiles {
+    /// Forgets what everybody did last.
+    pub(crate) fn forget_histories(&mut self) {
+        self.users.retain(|user| {
+            user.history.forget();
+            true
+        });
+        self.sessions.retain(|session| {
+            if let Session::Own(history, _) = session {
+                history.forget();
+            }
+            true
+        });
+    }
+}
+
 /// An actor of whom nothing was received for too long starts anew.
 fn revive(history: &mut History, row: &mut Row, stamp: i64, idle: i64) {
     if row.stamp != i64::MIN && stamp.saturating_sub(row.stamp) > idle {
@@ -336,7 +354,7 @@ impl User {
     fn interact(
         &mut self,
         (offset, stamp): (Offset, i64),
-        interaction: Stored,
+        interaction: Option<Stored>,
         idle: Idle,
         touch: impl FnOnce(Known<'_>),
     ) {

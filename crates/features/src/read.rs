@@ -4,13 +4,13 @@ use compact_str::CompactString;
 use headwater_base::{Actor, FeatureValue, Fields, Timestamp, Value};
 
 use crate::catalogue::Catalogue;
-use crate::declared::plan::{Compiled, Place, ReadOp, Source, TilesRead};
+use crate::declared::plan::{Compiled, Place, ReadOp, Source, TilesRead, layout_of};
 use crate::declared::{FieldRef, Part, Plan, TimeFeature};
 use crate::state::State;
 use crate::tiles::column::{decayed_at, get_f32, get_time, sum_since};
 use crate::tiles::fixed::Window;
 use crate::tiles::large::{Cell, Distinct, Frequent, Quantile};
-use crate::tiles::{GroupLayout, NO_WORD, Row, RowLayout};
+use crate::tiles::{GroupLayout, NO_WORD, Row};
 use crate::{FeaturesError, ItemIndex};
 
 /// A decayed total within a window that is smaller than this share of the total is taken for 0.
@@ -32,6 +32,9 @@ pub struct FeatureRequest<'a> {
 /// What does not depend on the item is kept once.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct FeatureRows {
+    /// What was asked for, of which plan: what follows of it is kept as long as the same is asked.
+    asked: Vec<usize>,
+    plan: u64,
     /// For each column, where its value is: in `shared`, or in each row.
     columns: Vec<ColumnPlace>,
     shared: Vec<FeatureValue>,
@@ -47,6 +50,31 @@ enum ColumnPlace {
 }
 
 impl FeatureRows {
+    /// Forgets the values, for those of `columns` to take their place.
+    fn begin(&mut self, plan: &Plan, columns: &[usize]) {
+        self.shared.clear();
+        self.rows.clear();
+        if self.asked == columns && self.plan == plan.fingerprint() {
+            return;
+        }
+        self.asked.clear();
+        self.asked.extend_from_slice(columns);
+        self.plan = plan.fingerprint();
+        let (mut shared, mut width) = (0, 0);
+        let place = |column: &usize| {
+            if plan.features[*column].of_item {
+                width += 1;
+                ColumnPlace::Row(width - 1)
+            } else {
+                shared += 1;
+                ColumnPlace::Shared(shared - 1)
+            }
+        };
+        self.columns.clear();
+        self.columns.extend(columns.iter().map(place));
+        self.width = width;
+    }
+
     /// How many items have a row.
     pub fn len(&self) -> usize {
         self.items
@@ -83,6 +111,8 @@ struct Reading<'a> {
     plan: &'a Plan,
     catalogue: &'a Catalogue,
     request: &'a FeatureRequest<'a>,
+    /// By tail of the plan, its tile.
+    tails: &'a [u32],
     user_fields: Option<&'a Fields>,
     user_row: Option<&'a Row>,
     session_row: Option<&'a Row>,
@@ -91,15 +121,16 @@ struct Reading<'a> {
 }
 
 impl State {
-    /// Reads the features at `columns` of the plan for `items`; an item that the catalogue does not know has no row of
-    /// its own, and none of its fields.
+    /// Reads the features at `columns` of the plan for `items` into `rows`; an item that the catalogue does not know has no
+    /// row of its own, and none of its fields.
     pub(crate) fn features(
         &self,
         request: &FeatureRequest<'_>,
         columns: &[usize],
         items: &[Option<ItemIndex>],
-    ) -> Result<FeatureRows, FeaturesError> {
-        self.features_given(request, columns, items, &[])
+        rows: &mut FeatureRows,
+    ) -> Result<(), FeaturesError> {
+        self.features_given(request, columns, items, &[], rows)
     }
 
     /// The same where fields are taken to have the words `given`, whatever the item and the user have.
@@ -109,8 +140,15 @@ impl State {
         columns: &[usize],
         items: &[Option<ItemIndex>],
         given: &[(FieldRef, Value)],
-    ) -> Result<FeatureRows, FeaturesError> {
+        rows: &mut FeatureRows,
+    ) -> Result<(), FeaturesError> {
         let plan = &*self.tables.plan;
+        let mut tails: Few<u32> = Few::new(plan.tails.len());
+        let tails = tails.as_mut();
+        for (tile, (hop, back)) in tails.iter_mut().zip(&plan.tails) {
+            let tail = back.map_or(0, |back| request.time.as_micros().saturating_sub(back));
+            *tile = hop.tile(Timestamp::from_micros(tail));
+        }
         let asker = self.profiles.asker(&self.cold, request.actor)?;
         let (user_fields, user_row) = asker.known(request.time.as_micros(), self.idle);
         let session = match &request.actor.session {
@@ -122,48 +160,51 @@ impl State {
             plan,
             catalogue: self.catalogue.current(),
             request,
+            tails,
             user_fields,
             user_row,
             session_row: session.as_deref(),
             given,
         };
-        Ok(reading.rows(columns, items))
+        reading.rows(columns, items, rows);
+        Ok(())
     }
 }
 
 impl<'a> Reading<'a> {
-    fn rows(&self, columns: &[usize], items: &[Option<ItemIndex>]) -> FeatureRows {
+    fn rows(&self, columns: &[usize], items: &[Option<ItemIndex>], out: &mut FeatureRows) {
         let plan = self.plan;
-        let mut found: Vec<Found<'a>> = plan
-            .places
-            .iter()
-            .map(|place| if place.of_item { None } else { self.find(place, None) })
-            .collect();
-        let mut shared = Vec::new();
-        let mut of_item = Vec::new();
-        let mut places = Vec::with_capacity(columns.len());
-        for column in columns {
-            let feature = &plan.features[*column];
-            if feature.of_item {
-                places.push(ColumnPlace::Row(of_item.len()));
-                of_item.push(feature);
-            } else {
-                places.push(ColumnPlace::Shared(shared.len()));
-                shared.push(self.value(feature, &found, None));
+        let mut found: Few<Found<'a>> = Few::new(plan.places.len());
+        let found = found.as_mut();
+        for (found, place) in found.iter_mut().zip(&plan.places) {
+            if !place.of_item {
+                *found = self.find(place, None);
             }
         }
-        let mut rows = Vec::with_capacity(of_item.len() * items.len());
-        if !of_item.is_empty() {
-            for item in items {
-                for (found, place) in found.iter_mut().zip(&plan.places) {
-                    if place.of_item {
-                        *found = self.find(place, *item);
-                    }
+        out.begin(plan, columns);
+        let FeatureRows { columns: places, shared, rows, width, .. } = out;
+        for (column, place) in columns.iter().zip(&*places) {
+            if let ColumnPlace::Shared(_) = place {
+                shared.push(self.value(&plan.features[*column], found, None));
+            }
+        }
+        out.items = items.len();
+        if *width == 0 {
+            return;
+        }
+        rows.reserve(*width * items.len());
+        for item in items {
+            for (found, place) in found.iter_mut().zip(&plan.places) {
+                if place.of_item {
+                    *found = self.find(place, *item);
                 }
-                rows.extend(of_item.iter().map(|feature| self.value(feature, &found, *item)));
+            }
+            for (column, place) in columns.iter().zip(&*places) {
+                if let ColumnPlace::Row(_) = place {
+                    rows.push(self.value(&plan.features[*column], found, *item));
+                }
             }
         }
-        FeatureRows { columns: places, shared, rows, width: of_item.len(), items: items.len() }
     }
 
     fn find(&self, place: &Place, item: Option<ItemIndex>) -> Found<'a> {
@@ -190,7 +231,8 @@ impl<'a> Reading<'a> {
             None => Some(row),
             Some((group, key)) => {
                 let key = self.word(key, item)?;
-                Some(row.zip(key).and_then(|(row, key)| row.pair(group, key)))
+                let GroupLayout::Pairs(pairs) = &table.layout.groups[group] else { return None };
+                Some(row.zip(key).and_then(|(row, key)| row.pair(pairs.slot, key)))
             }
         }
     }
@@ -206,8 +248,7 @@ impl<'a> Reading<'a> {
             return Some(self.state.tables.word_of(field, word, self.catalogue));
         }
         let with_catalogue = item.map(|item| (item, self.catalogue));
-        let word =
-            self.state.tables.known_word(field, self.user_fields, self.request.context, with_catalogue);
+        let word = self.state.tables.known_word(key, self.user_fields, self.request.context, with_catalogue);
         if word != NO_WORD {
             return Some(Some(word));
         }
@@ -232,16 +273,25 @@ impl<'a> Reading<'a> {
         }
     }
 
+    #[inline]
     fn value(&self, feature: &Compiled, found: &[Found<'a>], item: Option<ItemIndex>) -> FeatureValue {
-        match &feature.source {
+        let Source::Tiles(read) = &feature.source else { return self.of_moment(&feature.source, item) };
+        let Some(row) = found[read.place] else { return FeatureValue::Missing };
+        let tail = self.tails[read.tail];
+        match read.shape {
+            Some(shape) => self.of_window(read.read, &shape.window(row.map_or(&[], Row::words), tail)),
+            None => self.of_large(read, row, tail),
+        }
+    }
+
+    #[inline(never)]
+    fn of_moment(&self, source: &Source, item: Option<ItemIndex>) -> FeatureValue {
+        match source {
             Source::Field(field) => {
-                self.field(field, item).map_or(FeatureValue::Missing, |v| self.of_field(v))
+                self.field(field, item).map_or(FeatureValue::Missing, |value| self.of_field(value))
             }
             Source::Time(time) => self.of_time(*time, item),
-            Source::Tiles(read) => match found[read.place] {
-                None => FeatureValue::Missing,
-                Some(row) => self.of_tiles(read, row),
-            },
+            Source::Tiles(_) => FeatureValue::Missing,
         }
     }
 
@@ -272,40 +322,30 @@ impl<'a> Reading<'a> {
         FeatureValue::Number(number)
     }
 
-    fn of_tiles(&self, read: &TilesRead, row: Option<&Row>) -> FeatureValue {
-        static EMPTY: Row = Row::EMPTY;
-        let row = row.unwrap_or(&EMPTY);
+    #[inline(never)]
+    fn of_large(&self, read: &TilesRead, row: Option<&Row>, tail: u32) -> FeatureValue {
         let Place { table, pair, .. } = self.plan.places[read.place];
-        let tail = read.window.map_or(Timestamp::EPOCH, |window| self.request.time.minus(window));
-        match &layout_of(&self.plan.tables[table].layout, pair).groups[read.group] {
-            GroupLayout::Tiles(layout) => {
-                self.of_window(read.read, &layout.window(row.tiles(read.group), tail))
-            }
-            GroupLayout::Large(layout) => {
-                let tiles = row.large(read.group);
-                self.of_cells(read.read, |column| layout.window(tiles, tail, column).collect())
-            }
-            GroupLayout::Pairs(_) => FeatureValue::Missing,
-        }
+        let layout = layout_of(&self.plan.tables[table].layout, pair);
+        let GroupLayout::Large(layout) = &layout.groups[read.group] else { return FeatureValue::Missing };
+        let tiles = row.map_or(&[][..], |row| row.large(layout.slot));
+        self.of_cells(read.read, |column| layout.window(tiles, tail, column))
     }
 
     fn of_window(&self, read: ReadOp, window: &Window<'_>) -> FeatureValue {
         let now = self.request.time.as_micros();
-        let last = window.last();
+        let Window { base, last, .. } = *window;
         let count = |at: usize| {
             let total = last.map_or(0, |tile| tile[at]);
-            f64::from(total.wrapping_sub(window.base.map_or(0, |tile| tile[at])))
+            f64::from(total.wrapping_sub(base.map_or(0, |tile| tile[at])))
         };
         let decayed = |at: usize, half_life: f64| {
             let of = |tile: &[u32]| decayed_at(&tile[at..], now, half_life);
             let total = last.map_or(0.0, of);
-            let within = total - last.and(window.base).map_or(0.0, of);
+            let within = total - base.map_or(0.0, of);
             // What is left of a difference of nearly equal numbers is noise.
             if within > total.abs() * NOISE || within < -total.abs() * NOISE { within } else { 0.0 }
         };
-        let count = |at: usize| if last.is_some() { count(at) } else { 0.0 };
-        let sum =
-            |at: usize| last.map_or(0.0, |tile| sum_since(&tile[at..], window.base.map(|base| &base[at..])));
+        let sum = |at: usize| last.map_or(0.0, |tile| sum_since(&tile[at..], base.map(|base| &base[at..])));
         let rate = |hits: f64, total: f64, prior: (f32, f32)| {
             number((hits + f64::from(prior.0)) / (total + f64::from(prior.1)))
         };
@@ -346,23 +386,29 @@ impl<'a> Reading<'a> {
         }
     }
 
-    fn of_cells<'c>(&self, read: ReadOp, cells: impl Fn(usize) -> Vec<&'c Cell>) -> FeatureValue {
+    fn of_cells<'c, I: Iterator<Item = &'c Cell>>(
+        &self,
+        read: ReadOp,
+        cells: impl Fn(usize) -> I,
+    ) -> FeatureValue {
         match read {
             ReadOp::Distinct(column) => {
-                let cells = cells(column);
-                let all: Vec<&Distinct> = cells
-                    .iter()
-                    .filter_map(|cell| match cell {
-                        Cell::Distinct(distinct) => Some(distinct),
-                        _ => None,
-                    })
-                    .collect();
-                number(Distinct::count(&all))
+                let mut all = cells(column).filter_map(|cell| match cell {
+                    Cell::Distinct(distinct) => Some(distinct),
+                    _ => None,
+                });
+                let (first, second) = (all.next(), all.next());
+                number(match (first, second) {
+                    (None, _) => 0.0,
+                    (Some(first), None) => Distinct::count(&[first]),
+                    (Some(first), Some(second)) => {
+                        let all: Vec<&Distinct> = [first, second].into_iter().chain(all).collect();
+                        Distinct::count(&all)
+                    }
+                })
             }
             ReadOp::Quantile(column, rank) => {
-                let cells = cells(column);
-                let all: Vec<&Quantile> = cells
-                    .iter()
+                let all: Vec<&Quantile> = cells(column)
                     .filter_map(|cell| match cell {
                         Cell::Quantile(quantile) => Some(quantile),
                         _ => None,
@@ -371,9 +417,7 @@ impl<'a> Reading<'a> {
                 Quantile::at(&all, rank).map_or(FeatureValue::Missing, FeatureValue::number)
             }
             ReadOp::TopK(column, attribute, k) => {
-                let cells = cells(column);
-                let all: Vec<&Frequent> = cells
-                    .iter()
+                let all: Vec<&Frequent> = cells(column)
                     .filter_map(|cell| match cell {
                         Cell::Frequent(frequent) => Some(frequent),
                         _ => None,
@@ -382,8 +426,7 @@ impl<'a> Reading<'a> {
                 self.words(attribute, Frequent::top(&all, k).into_iter())
             }
             ReadOp::LastN(column, attribute, n) => {
-                let cells = cells(column);
-                let recent = cells.iter().filter_map(|cell| match cell {
+                let recent = cells(column).filter_map(|cell| match cell {
                     Cell::Recent(recent) => Some(recent.newest_first()),
                     _ => None,
                 });
@@ -394,16 +437,42 @@ impl<'a> Reading<'a> {
     }
 
     fn words(&self, attribute: usize, words: impl Iterator<Item = u32>) -> FeatureValue {
-        let texts = words.filter_map(|word| self.state.tables.text(attribute, word, self.catalogue));
-        let texts: Vec<CompactString> = texts.collect();
+        let mut texts = words.filter_map(|word| self.state.tables.text(attribute, word, self.catalogue));
+        // Most lists are short: they are copied once, and not grown first.
+        let mut few = [const { CompactString::const_new("") }; FEW_WORDS];
+        let mut length = 0;
+        for (place, text) in few.iter_mut().zip(&mut texts) {
+            *place = text;
+            length += 1;
+        }
+        if length < FEW_WORDS {
+            return FeatureValue::Words(few[..length].into());
+        }
+        let texts: Vec<CompactString> = few.into_iter().chain(texts).collect();
         FeatureValue::Words(texts.into())
     }
 }
 
-fn layout_of(layout: &RowLayout, pair: Option<(usize, usize)>) -> &RowLayout {
-    match pair.map(|(group, _)| &layout.groups[group]) {
-        Some(GroupLayout::Pairs(pairs)) => &pairs.row,
-        _ => layout,
+/// How many words are usual in a list.
+const FEW_WORDS: usize = 8;
+/// How many places and tails are usual in a plan.
+const FEW: usize = 16;
+
+/// Values that lie on the stack as long as they are few.
+struct Few<T> {
+    few: [T; FEW],
+    many: Vec<T>,
+    length: usize,
+}
+
+impl<T: Copy + Default> Few<T> {
+    fn new(length: usize) -> Self {
+        let many = if length > FEW { vec![T::default(); length] } else { Vec::new() };
+        Self { few: [T::default(); FEW], many, length }
+    }
+
+    fn as_mut(&mut self) -> &mut [T] {
+        if self.length > FEW { &mut self.many } else { &mut self.few[..self.length] }
     }
 }
 

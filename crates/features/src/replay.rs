@@ -1,7 +1,7 @@
 //! The state replayed: what features were at any position of the log.
 //!
-//! A replay folds with the very code that folds the live views, without what no feature reads (popularity and
-//! neighbours). Between two events it can be asked for the features of any request, as they were then.
+//! A replay folds with the very code that folds the live views, without what no feature reads (popularity, neighbours
+//! and what each actor did last). Between two events it can be asked for the features of any request, as they were then.
 
 use headwater_base::{Event, Schema, Timestamp};
 use headwater_log::{Batch, Offset, Partition, Position};
@@ -72,8 +72,21 @@ impl Replay {
         columns: &[usize],
         items: &[Option<ItemIndex>],
     ) -> FeatureRows {
-        let read = self.state.features(request, columns, items);
-        read.expect("a replay keeps everything in memory")
+        let mut rows = FeatureRows::default();
+        self.features_into(request, columns, items, &mut rows);
+        rows
+    }
+
+    /// The same into `rows`, which may have served before: then nothing is allocated.
+    pub fn features_into(
+        &self,
+        request: &FeatureRequest<'_>,
+        columns: &[usize],
+        items: &[Option<ItemIndex>],
+        rows: &mut FeatureRows,
+    ) {
+        let read = self.state.features(request, columns, items, rows);
+        read.expect("a replay keeps everything in memory");
     }
 
     /// The catalogue at this position.

@@ -24,16 +24,24 @@ const DAY: i64 = 24 * 60 * 60 * 1_000_000;
 
 /// Receives what the item-keyed views are folded from.
 pub(crate) trait Sink {
+    /// Whether anybody asks for what an actor did before: [`State::profile`], or the visits before one.
+    const HISTORIES: bool;
     /// An item was visited, after these of the same actor (latest first).
     fn visit(&mut self, visit: Visit, before: &mut dyn Iterator<Item = Visit>);
     /// An item's fields changed.
     fn changed(&mut self, item: ItemIndex);
 }
 
-/// For who needs the state alone.
+fn histories<S: Sink>(_: &S) -> bool {
+    S::HISTORIES
+}
+
+/// For who needs the features alone.
 pub(crate) struct NoSink;
 
 impl Sink for NoSink {
+    const HISTORIES: bool = false;
+
     fn visit(&mut self, _: Visit, _: &mut dyn Iterator<Item = Visit>) {}
     fn changed(&mut self, _: ItemIndex) {}
 }
@@ -127,7 +135,7 @@ impl State {
         let catalogue = catalogue.current();
         // What happened cannot have happened after it was received, whatever the sender's clock says.
         let time = event.time.min(event.received).as_micros();
-        let stored = Stored { time: event.time, item, kind };
+        let stored = histories(sink).then_some(Stored { time: event.time, item, kind });
         let declared = !tables.plan.is_empty();
         profiles.interact(&interaction.actor, (offset, *clock), stored, *idle, |known: Known<'_>| {
             let before = known.before.iter().rev().take(PAIRED_INTERACTIONS);
@@ -138,7 +146,7 @@ impl State {
             });
             sink.visit(Visit { row: item, time: event.time, weight: kinds.weight(kind) }, &mut before);
             if declared {
-                tables.prepare(&Parties { interaction, item, user_fields: known.fields, catalogue });
+                tables.prepare(&Parties { interaction, kind, item, user_fields: known.fields, catalogue });
                 known.row.add(tables.user_layout(), &tables.touch(time, interaction.value));
             }
         });

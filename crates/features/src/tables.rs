@@ -9,7 +9,7 @@ use headwater_base::{Fields, Interaction, SessionId, Value};
 
 use crate::bytes::{Reader, Writer, damaged};
 use crate::catalogue::CategoricalField;
-use crate::declared::filter::passed;
+use crate::declared::filter::TypeFilters;
 use crate::declared::plan::Plan;
 use crate::declared::{Attribute, FieldRef, Part};
 use crate::profiles::Idle;
@@ -27,11 +27,27 @@ pub(crate) struct Tables {
     rows: Vec<Vec<Row>>,
     /// The words of each user and context field that the plan mentions.
     words: Vec<(FieldRef, Interner)>,
-    /// Item fields that the plan mentions.
-    categorical: Vec<(FieldRef, Option<CategoricalField>)>,
+    /// By attribute and by key of the plan.
+    attributes: Vec<WordOf>,
+    keys: Vec<WordOf>,
+    /// By number of an interaction type, what its interactions pass; made when the first one comes.
+    types: Vec<Option<TypeFilters>>,
     /// The part whose layout a user's row has: empty where no feature is about users.
     no_rows: RowLayout,
     scratch: Scratch,
+}
+
+/// Where a word comes from, looked up once.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum WordOf {
+    /// It is no word.
+    Nothing,
+    /// Of the item's id.
+    Item,
+    /// Of a field of the item; `None` for one that the catalogue numbers no values of.
+    ItemField(Option<CategoricalField>),
+    /// Of a user or context field: an index into the tables' words.
+    Other(usize),
 }
 
 /// What an interaction is turned into before it is counted.
@@ -45,6 +61,8 @@ struct Scratch {
 /// The parties to an interaction.
 pub(crate) struct Parties<'a> {
     pub(crate) interaction: &'a Interaction,
+    /// The number of its type.
+    pub(crate) kind: u16,
     pub(crate) item: ItemIndex,
     pub(crate) user_fields: &'a Fields,
     pub(crate) catalogue: &'a Catalogue,
@@ -63,17 +81,28 @@ impl Tables {
         let mut fields: Vec<&FieldRef> = keys.chain(attributes).collect();
         fields.sort_unstable();
         fields.dedup();
-        let (of_items, others): (Vec<&FieldRef>, Vec<&FieldRef>) =
-            fields.into_iter().partition(|field| matches!(field, FieldRef::Item(_)));
-        let categorical = of_items.into_iter().map(|field| {
-            let FieldRef::Item(name) = field else { unreachable!("item fields were chosen above") };
-            (field.clone(), catalogue.categorical_field(name))
-        });
+        fields.retain(|field| !matches!(field, FieldRef::Item(_)));
+        let of_field = |field: &FieldRef| match field {
+            FieldRef::Item(name) => WordOf::ItemField(catalogue.categorical_field(name)),
+            _ => fields.binary_search(&field).map_or(WordOf::Nothing, WordOf::Other),
+        };
+        let of_key = |part: &Part| match part {
+            Part::Item => WordOf::Item,
+            Part::Field(field) => of_field(field),
+            Part::User | Part::Session => WordOf::Nothing,
+        };
+        let of_attribute = |attribute: &Attribute| match attribute {
+            Attribute::Item => WordOf::Item,
+            Attribute::Field(field) => of_field(field),
+            Attribute::Value | Attribute::User | Attribute::Session => WordOf::Nothing,
+        };
         Self {
             sessions: Keyed::default(),
             rows: plan.tables.iter().map(|_| Vec::new()).collect(),
-            words: others.into_iter().map(|field| (field.clone(), Interner::default())).collect(),
-            categorical: categorical.collect(),
+            attributes: plan.attributes.iter().map(of_attribute).collect(),
+            keys: plan.keys.iter().map(of_key).collect(),
+            types: Vec::new(),
+            words: fields.iter().map(|field| ((*field).clone(), Interner::default())).collect(),
             no_rows: RowLayout::default(),
             scratch: Scratch::default(),
             plan,
@@ -87,18 +116,22 @@ impl Tables {
 
     /// Finds out what an interaction means for the plan's filters, attributes and keys.
     pub(crate) fn prepare(&mut self, parties: &Parties<'_>) {
-        let plan = Arc::clone(&self.plan);
-        let mut scratch = std::mem::take(&mut self.scratch);
-        scratch.filters = passed(&plan.filters, parties.interaction);
+        let Self { plan, words, attributes, keys, types, scratch, .. } = self;
+        scratch.filters = filters_of(types, plan, parties).passed(&plan.filters, parties.interaction);
         scratch.attributes.clear();
-        scratch.attributes.extend(plan.attributes.iter().map(|attribute| self.attribute(attribute, parties)));
+        for (attribute, of) in plan.attributes.iter().zip(attributes) {
+            scratch.attributes.push(match attribute {
+                Attribute::Value | Attribute::User | Attribute::Session => {
+                    hashed(attribute, parties.interaction)
+                }
+                Attribute::Item | Attribute::Field(_) => match intern(*of, words, parties) {
+                    NO_WORD => MISSING,
+                    word => u64::from(word),
+                },
+            });
+        }
         scratch.keys.clear();
-        scratch.keys.extend(plan.keys.iter().map(|key| match key {
-            Part::Field(field) => self.intern(field, parties),
-            Part::Item => parties.item,
-            Part::User | Part::Session => NO_WORD,
-        }));
-        self.scratch = scratch;
+        scratch.keys.extend(keys.iter().map(|of| intern(*of, words, parties)));
     }
 
     /// The prepared interaction, as rows see it.
@@ -172,31 +205,33 @@ impl Tables {
         self.rows.get(table)?.get(number as usize)
     }
 
-    /// The word of a categorical field; [`NO_WORD`] where it is missing or was never met.
+    /// The word of a key of the plan that is a categorical field; [`NO_WORD`] where it is missing or was never met.
+    #[inline]
     pub(crate) fn known_word(
         &self,
-        field: &FieldRef,
+        key: usize,
         of_user: Option<&Fields>,
         context: &Fields,
         item: Option<(ItemIndex, &Catalogue)>,
     ) -> u32 {
-        let fields = match field {
-            FieldRef::Item(_) => {
-                let found =
-                    item.and_then(|(item, catalogue)| catalogue.categorical(self.item_field(field)?, item));
-                return found.unwrap_or(NO_WORD);
+        let found = match self.keys[key] {
+            WordOf::Nothing | WordOf::Item | WordOf::ItemField(None) => None,
+            WordOf::ItemField(Some(field)) => {
+                item.and_then(|(item, catalogue)| catalogue.categorical(field, item))
             }
-            FieldRef::User(_) => of_user,
-            FieldRef::Context(_) => Some(context),
+            WordOf::Other(index) => {
+                let (field, words) = &self.words[index];
+                let fields = if matches!(field, FieldRef::User(_)) { of_user } else { Some(context) };
+                fields.and_then(|fields| words.get(categorical(field, fields)?))
+            }
         };
-        let word = fields.and_then(|fields| categorical(field, fields));
-        word.and_then(|word| self.vocabulary(field)?.get(word)).unwrap_or(NO_WORD)
+        found.unwrap_or(NO_WORD)
     }
 
     /// The number of a word of a categorical field; `None` where it was never met.
     pub(crate) fn word_of(&self, field: &FieldRef, word: &str, catalogue: &Catalogue) -> Option<u32> {
         match field {
-            FieldRef::Item(_) => catalogue.word(self.item_field(field)?, word),
+            FieldRef::Item(name) => catalogue.word(catalogue.categorical_field(name)?, word),
             FieldRef::User(_) | FieldRef::Context(_) => self.vocabulary(field)?.get(word),
         }
     }
@@ -206,26 +241,25 @@ impl Tables {
         let numbered = |count: usize, text: &dyn Fn(u32) -> Option<CompactString>| {
             (0..count as u32).filter_map(text).collect()
         };
-        match (self.item_field(field), self.vocabulary(field)) {
-            (Some(found), _) => numbered(catalogue.words(found), &|word| {
-                catalogue.value(found, word).map(CompactString::from)
+        match field {
+            FieldRef::Item(name) => catalogue.categorical_field(name).map_or_else(Vec::new, |found| {
+                numbered(catalogue.words(found), &|word| catalogue.text(found, word))
             }),
-            (_, Some(words)) => numbered(words.len(), &|word| words.text(word).map(Into::into)),
-            _ => Vec::new(),
+            FieldRef::User(_) | FieldRef::Context(_) => {
+                self.vocabulary(field).map_or_else(Vec::new, |words| {
+                    numbered(words.len(), &|word| words.text(word).map(Into::into))
+                })
+            }
         }
     }
 
     /// The text of a word of an attribute.
     pub(crate) fn text(&self, attribute: usize, word: u32, catalogue: &Catalogue) -> Option<CompactString> {
-        match &self.plan.attributes[attribute] {
-            Attribute::Item => {
-                ((word as usize) < catalogue.len()).then(|| catalogue.id(word).as_str().into())
-            }
-            Attribute::Field(field @ FieldRef::Item(_)) => {
-                catalogue.value(self.item_field(field)?, word).map(Into::into)
-            }
-            Attribute::Field(field) => self.vocabulary(field)?.text(word).map(Into::into),
-            Attribute::Value | Attribute::User | Attribute::Session => None,
+        match self.attributes[attribute] {
+            WordOf::Item => ((word as usize) < catalogue.len()).then(|| catalogue.id(word).as_str().into()),
+            WordOf::ItemField(field) => catalogue.text(field?, word),
+            WordOf::Other(index) => self.words[index].1.text(word).map(Into::into),
+            WordOf::Nothing => None,
         }
     }
 
@@ -236,48 +270,8 @@ impl Tables {
         sessions + rows.sum::<usize>()
     }
 
-    fn attribute(&mut self, attribute: &Attribute, parties: &Parties<'_>) -> u64 {
-        let missing = u64::MAX;
-        match attribute {
-            Attribute::Value => parties.interaction.value.map_or(missing, |value| u64::from(value.to_bits())),
-            Attribute::Item => u64::from(parties.item),
-            // The one hash that would mean a missing one is moved aside.
-            Attribute::User => {
-                let user = parties.interaction.actor.user.as_ref();
-                user.map_or(missing, |user| stable_hash(user.as_str()) >> 1)
-            }
-            Attribute::Session => {
-                let session = parties.interaction.actor.session.as_ref();
-                session.map_or(missing, |session| stable_hash(session.as_str()) >> 1)
-            }
-            Attribute::Field(field) => match self.intern(field, parties) {
-                NO_WORD => missing,
-                word => u64::from(word),
-            },
-        }
-    }
-
-    fn intern(&mut self, field: &FieldRef, parties: &Parties<'_>) -> u32 {
-        let fields = match field {
-            FieldRef::Item(_) => {
-                let found = self.item_field(field);
-                let word = found.and_then(|found| parties.catalogue.categorical(found, parties.item));
-                return word.unwrap_or(NO_WORD);
-            }
-            FieldRef::User(_) => parties.user_fields,
-            FieldRef::Context(_) => &parties.interaction.context,
-        };
-        let Some(word) = categorical(field, fields) else { return NO_WORD };
-        let vocabulary = self.words.iter_mut().find(|(known, _)| known == field);
-        vocabulary.map_or(NO_WORD, |(_, words)| words.intern(word))
-    }
-
     fn vocabulary(&self, field: &FieldRef) -> Option<&Interner> {
         self.words.iter().find(|(known, _)| known == field).map(|(_, words)| words)
-    }
-
-    fn item_field(&self, field: &FieldRef) -> Option<CategoricalField> {
-        self.categorical.iter().find(|(known, _)| known == field).and_then(|(_, found)| *found)
     }
 
     /// Writes the whole state: what is in memory and what is on the disk.
@@ -362,6 +356,54 @@ impl Spilled for Row {
 
     fn decode<R: Read>(cold: &Cold, reader: &mut Reader<R>) -> Result<Self, FeaturesError> {
         Self::read(cold.layout(&Part::Session), reader)
+    }
+}
+
+/// What the interactions of a type pass.
+fn filters_of(types: &mut Vec<Option<TypeFilters>>, plan: &Plan, parties: &Parties<'_>) -> TypeFilters {
+    let Parties { interaction, kind, .. } = parties;
+    // The last number may stand for several types.
+    if *kind == u16::MAX {
+        return TypeFilters::new(&plan.filters, &interaction.kind);
+    }
+    let number = usize::from(*kind);
+    if types.len() <= number {
+        types.resize(number + 1, None);
+    }
+    *types[number].get_or_insert_with(|| TypeFilters::new(&plan.filters, &interaction.kind))
+}
+
+/// An attribute that is missing.
+const MISSING: u64 = u64::MAX;
+
+/// An attribute that is no word: what tells its values apart.
+fn hashed(attribute: &Attribute, interaction: &Interaction) -> u64 {
+    let actor = &interaction.actor;
+    let value = match attribute {
+        Attribute::Value => interaction.value.map(|value| u64::from(value.to_bits())),
+        // The one hash that would mean a missing one is moved aside.
+        Attribute::User => actor.user.as_ref().map(|user| stable_hash(user.as_str()) >> 1),
+        Attribute::Session => actor.session.as_ref().map(|session| stable_hash(session.as_str()) >> 1),
+        Attribute::Item | Attribute::Field(_) => None,
+    };
+    value.unwrap_or(MISSING)
+}
+
+/// A word of an interaction, which gets its number now if it has none.
+#[inline]
+fn intern(of: WordOf, words: &mut [(FieldRef, Interner)], parties: &Parties<'_>) -> u32 {
+    match of {
+        WordOf::Nothing | WordOf::ItemField(None) => NO_WORD,
+        WordOf::Item => parties.item,
+        WordOf::ItemField(Some(field)) => {
+            parties.catalogue.categorical(field, parties.item).unwrap_or(NO_WORD)
+        }
+        WordOf::Other(index) => {
+            let (field, words) = &mut words[index];
+            let of_user = matches!(field, FieldRef::User(_));
+            let fields = if of_user { parties.user_fields } else { &parties.interaction.context };
+            categorical(field, fields).map_or(NO_WORD, |word| words.intern(word))
+        }
     }
 }
 

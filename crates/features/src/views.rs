@@ -52,6 +52,8 @@ pub(crate) struct Fold {
 }
 
 impl Sink for Fold {
+    const HISTORIES: bool = true;
+
     fn visit(&mut self, visit: Visit, before: &mut dyn Iterator<Item = Visit>) {
         self.visits.push(visit);
         self.pairs.push(visit, before);
@@ -81,7 +83,9 @@ impl Held<'_> {
         columns: &[usize],
         items: &[Option<ItemIndex>],
     ) -> Result<FeatureRows, FeaturesError> {
-        self.0.cold.report_read(self.0.features(request, columns, items))
+        let mut rows = FeatureRows::default();
+        let read = self.0.features(request, columns, items, &mut rows);
+        self.0.cold.report_read(read.map(|()| rows))
     }
 
     /// The item with this id.
@@ -382,7 +386,7 @@ impl Views {
 /// What a checkpoint starts with.
 const MAGIC: &[u8; 8] = b"hw-views";
 /// Counts up when the bytes mean something else; an older checkpoint is skipped and the log replayed.
-const FORMAT: u16 = 5;
+const FORMAT: u16 = 6;
 
 pub(crate) fn section<V: View, W: Write>(writer: &mut Writer<W>, view: &V) -> Result<(), FeaturesError> {
     writer.text(V::NAME)?;

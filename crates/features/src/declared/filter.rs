@@ -32,10 +32,48 @@ fn has(context: &Fields, name: &str, words: &[CompactString]) -> bool {
     matches!(context.get(name), Some(Value::Categorical(word)) if words.contains(word))
 }
 
-/// The bits of the filters that an interaction passes.
-pub(crate) fn passed(filters: &[Filter], interaction: &Interaction) -> u64 {
-    (0..)
-        .zip(filters)
-        .filter(|(_, filter)| filter.passes(interaction))
-        .fold(0, |bits, (bit, _): (u32, _)| bits | 1 << bit)
+/// What the interactions of one type pass, one bit for each filter.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct TypeFilters {
+    /// Passed by all that have a value.
+    valued: u64,
+    /// Passed by all that have none.
+    unvalued: u64,
+    /// What has to be asked of each interaction.
+    open: u64,
+}
+
+impl TypeFilters {
+    pub(crate) fn new(filters: &[Filter], kind: &str) -> Self {
+        let mut known = Self::default();
+        for (bit, filter) in (0_u32..).zip(filters) {
+            let bit = 1 << bit;
+            if !filter.types.is_empty() && !filter.types.iter().any(|wanted| wanted == kind) {
+                continue;
+            }
+            if filter.min_value.is_some() || filter.max_value.is_some() || !filter.context.is_empty() {
+                known.open |= bit;
+                continue;
+            }
+            known.valued |= bit;
+            if !filter.with_value {
+                known.unvalued |= bit;
+            }
+        }
+        known
+    }
+
+    /// The bits of the filters that an interaction of the type passes.
+    pub(crate) fn passed(&self, filters: &[Filter], interaction: &Interaction) -> u64 {
+        let mut bits = if interaction.value.is_some() { self.valued } else { self.unvalued };
+        let mut open = self.open;
+        while open != 0 {
+            let bit = open.trailing_zeros();
+            open &= open - 1;
+            if filters[bit as usize].passes(interaction) {
+                bits |= 1 << bit;
+            }
+        }
+        bits
+    }
 }

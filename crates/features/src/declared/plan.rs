@@ -15,7 +15,7 @@ use super::{
     Aggregate, AggregateSpec, Attribute, Conditions, Definition, FeatureSpec, FieldRef, Part, TimeFeature,
 };
 use crate::tiles::column::{Column, Kind};
-use crate::tiles::fixed::TilesLayout;
+use crate::tiles::fixed::{TilesLayout, TilesShape};
 use crate::tiles::large::{LargeColumn, LargeKind, LargeLayout};
 use crate::tiles::pairs::PairsLayout;
 use crate::tiles::{GroupLayout, RowLayout};
@@ -36,6 +36,8 @@ pub struct Plan {
     pub(crate) tables: Vec<Table>,
     /// Where features read: a table's row, or a pair's below it.
     pub(crate) places: Vec<Place>,
+    /// Where the tails of windows are: the hop of the tiles, and how far back, in microseconds.
+    pub(crate) tails: Vec<(Hop, Option<i64>)>,
     fingerprint: u64,
 }
 
@@ -83,7 +85,10 @@ pub(crate) struct TilesRead {
     /// Index into the plan's places.
     pub(crate) place: usize,
     pub(crate) group: usize,
-    pub(crate) window: Option<Duration>,
+    /// Index into the plan's tails.
+    pub(crate) tail: usize,
+    /// Of fixed tiles, how they lie; `None` for large ones.
+    pub(crate) shape: Option<TilesShape>,
     pub(crate) read: ReadOp,
 }
 
@@ -234,7 +239,8 @@ impl Plan {
         } else {
             ReadOp::SecondsSinceFirst(self.column(place, group, Kind::Earliest, filter))
         };
-        Ok((Source::Tiles(TilesRead { place, group, window: None, read }), false))
+        let tail = self.tail(None);
+        Ok((Source::Tiles(TilesRead { place, group, tail, shape: None, read }), false))
     }
 
     fn aggregate(&mut self, spec: &AggregateSpec) -> Result<TilesRead, Invalid> {
@@ -320,7 +326,7 @@ impl Plan {
                 ReadOp::LastN(column, attribute, *n)
             }
         };
-        Ok(TilesRead { place, group, window, read })
+        Ok(TilesRead { place, group, tail: self.tail(window), shape: None, read })
     }
 
     /// An attribute that can be given back as a word.
@@ -390,7 +396,7 @@ impl Plan {
             let group = position(
                 groups,
                 |group| matches!(group, GroupLayout::Pairs(pairs) if pairs.key == key),
-                || GroupLayout::Pairs(PairsLayout { key, row: RowLayout::default() }),
+                || GroupLayout::Pairs(PairsLayout { key, slot: 0, row: RowLayout::default() }),
             );
             (group, key)
         });
@@ -409,6 +415,12 @@ impl Plan {
                 _ => unreachable!("a place's pair is a group of pairs"),
             },
         }
+    }
+
+    fn tail(&mut self, window: Option<Duration>) -> usize {
+        let micros = |window: Duration| i64::try_from(window.as_micros()).unwrap_or(i64::MAX);
+        let tail = (Hop::of(window), window.map(micros));
+        position(&mut self.tails, |known| *known == tail, || tail)
     }
 
     fn tiles_group(&mut self, place: usize, window: Option<Duration>) -> usize {
@@ -458,28 +470,25 @@ impl Plan {
 
     fn finish(&mut self) {
         for table in &mut self.tables {
-            unite_filters(&mut table.layout);
+            table.layout.finish();
+        }
+        for feature in &mut self.features {
+            if let Source::Tiles(read) = &mut feature.source {
+                let Place { table, pair, .. } = self.places[read.place];
+                let layout = layout_of(&self.tables[table].layout, pair);
+                if let GroupLayout::Tiles(tiles) = &layout.groups[read.group] {
+                    read.shape = Some(tiles.shape());
+                }
+            }
         }
     }
 }
 
-fn unite_filters(row: &mut RowLayout) {
-    for group in &mut row.groups {
-        let filters = match group {
-            GroupLayout::Tiles(tiles) => {
-                tiles.filters = tiles.columns.iter().fold(0, |bits, column| bits | 1 << column.filter);
-                tiles.filters
-            }
-            GroupLayout::Large(tiles) => {
-                tiles.filters = tiles.columns.iter().fold(0, |bits, column| bits | 1 << column.filter);
-                tiles.filters
-            }
-            GroupLayout::Pairs(pairs) => {
-                unite_filters(&mut pairs.row);
-                pairs.row.filters
-            }
-        };
-        row.filters |= filters;
+/// The layout of a table's row, or of the rows of its pairs.
+pub(crate) fn layout_of(layout: &RowLayout, pair: Option<(usize, usize)>) -> &RowLayout {
+    match pair.map(|(group, _)| &layout.groups[group]) {
+        Some(GroupLayout::Pairs(pairs)) => &pairs.row,
+        _ => layout,
     }
 }
 

@@ -36,7 +36,10 @@ impl History {
         &self.interactions[self.interactions.len().saturating_sub(PROFILE_INTERACTIONS)..]
     }
 
-    pub(crate) fn push(&mut self, interaction: Stored, offset: Offset) {
+    /// Adds an interaction, if there is one to remember, of the event at `offset`.
+    pub(crate) fn push(&mut self, interaction: Option<Stored>, offset: Offset) {
+        self.last = offset + 1;
+        let Some(interaction) = interaction else { return };
         let length = self.interactions.len();
         if length == PROFILE_INTERACTIONS + SLACK {
             self.interactions.drain(..SLACK);
@@ -46,7 +49,6 @@ impl History {
                 .reserve_exact((length / 2).max(FIRST).min(PROFILE_INTERACTIONS + SLACK - length));
         }
         self.interactions.push(interaction);
-        self.last = offset + 1;
     }
 
     /// Forgets the interactions.

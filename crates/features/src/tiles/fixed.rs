@@ -1,18 +1,22 @@
-//! Tiles of a fixed width, in time order in one vector of words: `[tile, columns...]` each.
+//! Tiles of a fixed width, in time order in a segment of the row's words: `[tile, columns...]` each.
 //!
 //! The first tile may be older than the reach of the longest window: it is the *base*, which running columns are
 //! subtracted from. Everything older was dropped when the newest tile was begun.
 
+use std::ops::Range;
+
 use headwater_base::Timestamp;
 
-use super::Touch;
 use super::column::Column;
+use super::{Touch, segments};
 use crate::declared::hop::Hop;
 
 /// What the tiles of a group hold.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct TilesLayout {
     pub(crate) hop: Hop,
+    /// The segment of the row's words.
+    pub(crate) slot: usize,
     /// Tiles from the newest to the oldest that a window needs.
     pub(crate) reach: u32,
     /// Words of a tile.
@@ -21,39 +25,93 @@ pub(crate) struct TilesLayout {
     pub(crate) filters: u64,
 }
 
+/// What reading needs to know of a group's tiles.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct TilesShape {
+    slot: usize,
+    reach: u32,
+    width: usize,
+}
+
 /// The tiles of a window: those up to the newest, and the one before, if there is one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Window<'a> {
-    /// The tile before the window.
+    /// The tile before the window, where there is one in it.
     pub(crate) base: Option<&'a [u32]>,
+    /// The newest tile, if the window has any.
+    pub(crate) last: Option<&'a [u32]>,
     /// The window's tiles, oldest first.
-    pub(crate) tiles: &'a [u32],
+    tiles: &'a [u32],
     width: usize,
 }
 
 impl<'a> Window<'a> {
-    /// The newest tile, if the window has any.
-    #[inline]
-    pub(crate) fn last(&self) -> Option<&'a [u32]> {
-        self.tiles.len().checked_sub(self.width).map(|start| &self.tiles[start..])
-    }
-
     /// The tiles, newest first.
     pub(crate) fn newest_first(&self) -> impl Iterator<Item = &'a [u32]> + use<'a> {
         self.tiles.rchunks_exact(self.width)
     }
 }
 
+impl TilesShape {
+    /// The window from the tile `tail` on, of a row of these words; tiles out of reach of the newest are not in it.
+    #[inline]
+    pub(crate) fn window<'a>(&self, words: &'a [u32], tail: u32) -> Window<'a> {
+        let width = self.width;
+        let none = Window { base: None, last: None, tiles: &[], width };
+        let tiles = segments::get(words, self.slot);
+        let Some(newest_at) = tiles.len().checked_sub(width) else { return none };
+        let newest = tiles[newest_at];
+        let tail = tail.max(newest.saturating_sub(self.reach));
+        if newest < tail {
+            return none;
+        }
+        let last = Some(&tiles[newest_at..]);
+        if tiles[0] >= tail {
+            return Window { base: None, last, tiles, width };
+        }
+        let first = first_from(tiles, width, tail) * width;
+        Window { base: Some(&tiles[first - width..first]), last, tiles: &tiles[first..], width }
+    }
+}
+
+/// The number of the first record whose tile is not before `tile`.
+#[inline]
+fn first_from(words: &[u32], width: usize, tile: u32) -> usize {
+    let records = words.len() / width;
+    let Some(newest) = words.len().checked_sub(width).map(|at| words[at]) else { return 0 };
+    if newest < tile {
+        return records;
+    }
+    // Tiles are whole numbers that rise: where none is missing, this is the place.
+    let (mut low, mut high) = (records.saturating_sub((newest - tile) as usize + 1), records);
+    if words[low * width] >= tile {
+        return low;
+    }
+    while low < high {
+        let middle = usize::midpoint(low, high);
+        if words[middle * width] < tile {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    low
+}
+
 impl TilesLayout {
     pub(crate) fn new(hop: Hop) -> Self {
-        Self { hop, reach: 0, width: 1, columns: Vec::new(), filters: 0 }
+        Self { hop, slot: 0, reach: 0, width: 1, columns: Vec::new(), filters: 0 }
+    }
+
+    pub(crate) fn shape(&self) -> TilesShape {
+        TilesShape { slot: self.slot, reach: self.reach, width: self.width }
     }
 
     /// Counts an interaction in its tile; one older than any window changes nothing.
     #[inline]
     pub(crate) fn add(&self, words: &mut Vec<u32>, touch: &Touch<'_>) {
         let tile = self.hop.tile(Timestamp::from_micros(touch.time));
-        let Some(at) = self.place(words, tile) else { return };
+        let Some((at, end)) = self.place(words, tile) else { return };
         let later = at + self.width;
         for column in &self.columns {
             if touch.filters >> column.filter & 1 == 0 {
@@ -61,95 +119,68 @@ impl TilesLayout {
             }
             let (kind, range) = (column.kind, column.at..column.at + column.kind.width());
             kind.apply(&mut words[at..later][range.clone()], touch);
-            if kind.running() && later < words.len() {
-                for record in words[later..].chunks_exact_mut(self.width) {
+            if kind.running() && later < end {
+                for record in words[later..end].chunks_exact_mut(self.width) {
                     kind.apply(&mut record[range.clone()], touch);
                 }
             }
         }
     }
 
-    /// Where the tile begins, made if it was not there; `None` for one out of reach.
-    fn place(&self, words: &mut Vec<u32>, tile: u32) -> Option<usize> {
-        let Some(newest) = words.len().checked_sub(self.width) else {
-            self.insert(words, 0, tile);
-            return Some(0);
+    /// Where the tile begins, made if it was not there, and where the last one ends; `None` for one out of reach.
+    fn place(&self, words: &mut Vec<u32>, tile: u32) -> Option<(usize, usize)> {
+        let Range { start, end } = segments::range(words, self.slot);
+        let Some(newest) = end.checked_sub(self.width).filter(|newest| *newest >= start) else {
+            return Some((start, self.insert(words, start, start, tile)));
         };
         match words[newest] {
-            last if last == tile => Some(newest),
+            last if last == tile => Some((newest, end)),
             last if last < tile => {
-                self.drop_before(words, tile.saturating_sub(self.reach));
-                let end = words.len();
-                self.insert(words, end, tile);
-                Some(end)
+                let stale = self.stale(&words[start..end], tile.saturating_sub(self.reach));
+                if stale == 0 {
+                    return Some((end, self.insert(words, start, end, tile)));
+                }
+                // The new tile comes where the last one was, in place of what is dropped.
+                words.copy_within(start + stale..end, start);
+                let at = end - stale;
+                self.begin(words, start, at, tile);
+                let later = at + self.width;
+                segments::remove(words, self.slot, later..end);
+                Some((at, later))
             }
             last if last - tile > self.reach => None,
             _ => {
-                let at = self.first_from(words, tile) * self.width;
-                if words[at] != tile {
-                    self.insert(words, at, tile);
-                }
-                Some(at)
+                let at = start + first_from(&words[start..end], self.width, tile) * self.width;
+                let end = if words[at] == tile { end } else { self.insert(words, start, at, tile) };
+                Some((at, end))
             }
         }
     }
 
-    /// Makes room for a tile that begins with the running totals of the one before it.
-    fn insert(&self, words: &mut Vec<u32>, at: usize, tile: u32) {
-        let (length, width) = (words.len(), self.width);
-        // Most entities have few tiles, and there are many of them: grow by a quarter, not by doubling.
-        words.reserve_exact(if words.capacity() - length >= width {
-            0
-        } else {
-            width * (1 + length / width / 4)
-        });
-        words.resize(length + width, 0);
-        words.copy_within(at..length, at + width);
-        if let Some(before) = at.checked_sub(width) {
-            words.copy_within(before..at, at);
+    /// Makes room for a tile that begins with the running totals of the one before it; returns where the last one ends.
+    fn insert(&self, words: &mut Vec<u32>, start: usize, at: usize, tile: u32) -> usize {
+        let end = segments::insert(words, self.slot, at, self.width);
+        self.begin(words, start, at, tile);
+        end
+    }
+
+    /// Writes a tile to which nothing was added yet where there is room for it, among those from `start` on.
+    fn begin(&self, words: &mut [u32], start: usize, at: usize, tile: u32) {
+        let first = at == start;
+        if !first {
+            words.copy_within(at - self.width..at, at);
         }
         words[at] = tile;
         for column in &self.columns {
-            if at == 0 || !column.kind.running() {
+            if first || !column.kind.running() {
                 column.kind.clear(&mut words[at + column.at..at + column.at + column.kind.width()]);
             }
         }
     }
 
-    /// Drops what no window that reaches back to tile `first` needs; the newest of it stays as the base.
-    fn drop_before(&self, words: &mut Vec<u32>, first: u32) {
-        let older = self.first_from(words, first);
-        if older > 1 {
-            words.drain(..(older - 1) * self.width);
-        }
-    }
-
-    /// The number of the first record whose tile is not before `tile`.
-    #[inline]
-    fn first_from(&self, words: &[u32], tile: u32) -> usize {
-        let records = words.len() / self.width;
-        let (mut low, mut high) = (0, records);
-        while low < high {
-            let middle = (low + high) / 2;
-            if words[middle * self.width] < tile {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        low
-    }
-
-    /// The window whose tail is at `tail`; tiles out of reach of the newest are not in it.
-    #[inline]
-    pub(crate) fn window<'a>(&self, words: &'a [u32], tail: Timestamp) -> Window<'a> {
-        let Some(newest) = words.len().checked_sub(self.width) else {
-            return Window { base: None, tiles: words, width: self.width };
-        };
-        let tail = self.hop.tile(tail).max(words[newest].saturating_sub(self.reach));
-        let first = self.first_from(words, tail) * self.width;
-        let base = first.checked_sub(self.width).map(|start| &words[start..first]);
-        Window { base, tiles: &words[first..], width: self.width }
+    /// How many words no window that reaches back to tile `first` needs; the newest tile before it stays as the base.
+    fn stale(&self, words: &[u32], first: u32) -> usize {
+        if words[0] >= first { 0 } else { (first_from(words, self.width, first) - 1) * self.width }
     }
 
     /// The tiles of two rows as one.
@@ -164,7 +195,8 @@ impl TilesLayout {
             let same = merged.len().checked_sub(self.width).filter(|at| merged[*at] == part[0]);
             let at = same.unwrap_or_else(|| {
                 let end = merged.len();
-                self.insert(&mut merged, end, part[0]);
+                merged.resize(end + self.width, 0);
+                self.begin(&mut merged, 0, end, part[0]);
                 end
             });
             for column in &self.columns {
@@ -172,8 +204,9 @@ impl TilesLayout {
                 column.kind.merge(&mut merged[at..][range.clone()], &part[range]);
             }
         }
-        self.drop_before(&mut merged, newest.saturating_sub(self.reach));
-        merged.shrink_to_fit();
+        if !merged.is_empty() {
+            merged.drain(..self.stale(&merged, newest.saturating_sub(self.reach)));
+        }
         merged
     }
 

@@ -15,6 +15,8 @@ use crate::declared::hop::Hop;
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct LargeLayout {
     pub(crate) hop: Hop,
+    /// Its place among the groups that have no fixed tiles.
+    pub(crate) slot: usize,
     /// Tiles from the newest to the oldest that a window needs.
     pub(crate) reach: u32,
     pub(crate) columns: Vec<LargeColumn>,
@@ -99,7 +101,7 @@ impl LargeKind {
 
 impl LargeLayout {
     pub(crate) fn new(hop: Hop) -> Self {
-        Self { hop, reach: 0, columns: Vec::new(), filters: 0 }
+        Self { hop, slot: 0, reach: 0, columns: Vec::new(), filters: 0 }
     }
 
     /// Counts an interaction in its tile; one older than any window changes nothing.
@@ -142,11 +144,11 @@ impl LargeLayout {
     pub(crate) fn window<'a>(
         &self,
         tiles: &'a [LargeTile],
-        tail: Timestamp,
+        tail: u32,
         column: usize,
     ) -> impl Iterator<Item = &'a Cell> + use<'a> {
         let newest = tiles.last().map_or(0, |last| last.tile);
-        let tail = self.hop.tile(tail).max(newest.saturating_sub(self.reach));
+        let tail = tail.max(newest.saturating_sub(self.reach));
         let first = tiles.partition_point(|tile| tile.tile < tail);
         tiles[first..].iter().rev().filter_map(move |tile| tile.cells.get(column))
     }

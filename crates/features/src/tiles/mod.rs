@@ -1,7 +1,7 @@
 //! Tiles: what an entity keeps of its interactions, instead of the interactions.
 //!
 //! An entity has one [`Row`]. A row has groups, laid out by the [`crate::declared::Plan`]: fixed-width tiles for what
-//! fits into a few words ([`fixed`]), larger ones for sketches and lists ([`large`]), and rows below it for the second
+//! fits into a few words ([`fixed`], all of them in one vector: [`segments`]), larger ones for sketches and lists ([`large`]), and rows below it for the second
 //! part of a pair ([`pairs`]). Tiles hold intermediate results that merge, so that the rows of two entities (a session
 //! and the user it turns out to be) become one, and events that come late land in their own tile.
 
@@ -9,6 +9,7 @@ pub(crate) mod column;
 pub(crate) mod fixed;
 pub(crate) mod large;
 pub(crate) mod pairs;
+mod segments;
 mod sketch;
 
 use std::io::{Read, Write};
@@ -41,6 +42,8 @@ pub(crate) struct Touch<'a> {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct RowLayout {
     pub(crate) groups: Vec<GroupLayout>,
+    /// How many of the groups have fixed tiles; the others lie apart.
+    pub(crate) fixed: usize,
     /// The union of the groups' filters.
     pub(crate) filters: u64,
 }
@@ -63,23 +66,49 @@ impl GroupLayout {
     }
 }
 
+impl RowLayout {
+    /// Gives each group its place in a row, and unites their filters.
+    pub(crate) fn finish(&mut self) {
+        let (mut fixed, mut others) = (0, 0);
+        for group in &mut self.groups {
+            let (slot, next) = match group {
+                GroupLayout::Tiles(layout) => {
+                    layout.filters = layout.columns.iter().fold(0, |bits, column| bits | 1 << column.filter);
+                    (&mut layout.slot, &mut fixed)
+                }
+                GroupLayout::Large(layout) => {
+                    layout.filters = layout.columns.iter().fold(0, |bits, column| bits | 1 << column.filter);
+                    (&mut layout.slot, &mut others)
+                }
+                GroupLayout::Pairs(layout) => {
+                    layout.row.finish();
+                    (&mut layout.slot, &mut others)
+                }
+            };
+            *slot = *next;
+            *next += 1;
+            self.filters |= group.filters();
+        }
+        self.fixed = fixed;
+    }
+}
+
 /// What one entity keeps.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Row {
     /// When its latest event was received or, in a pair, happened; microseconds.
     pub(crate) stamp: i64,
-    groups: Groups,
+    /// The fixed tiles of its groups; none until something is counted.
+    words: Vec<u32>,
+    /// Its other groups, likewise.
+    others: Option<Box<[Group]>>,
 }
 
-/// None, until something is counted; then one for each group of the layout.
-type Groups = Vec<Group>;
-
-/// One group of a row.
+/// One group of a row that has no fixed tiles.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) enum Group {
     #[default]
     Empty,
-    Tiles(Vec<u32>),
     Large(Vec<LargeTile>),
     Pairs(Vec<Pair>),
 }
@@ -92,7 +121,7 @@ impl Default for Row {
 
 impl Row {
     /// Nothing was counted.
-    pub(crate) const EMPTY: Self = Self { stamp: i64::MIN, groups: Groups::new() };
+    pub(crate) const EMPTY: Self = Self { stamp: i64::MIN, words: Vec::new(), others: None };
 
     /// Counts an interaction.
     #[inline]
@@ -100,70 +129,95 @@ impl Row {
         if layout.filters & touch.filters == 0 {
             return;
         }
-        if self.groups.is_empty() {
-            self.groups = vec![Group::Empty; layout.groups.len()];
+        if self.is_empty() {
+            self.begin(layout);
         }
-        for (group, layout) in self.groups.iter_mut().zip(&layout.groups) {
-            if layout.filters() & touch.filters == 0 {
+        let others = self.others.as_deref_mut().unwrap_or_default();
+        for group in &layout.groups {
+            if group.filters() & touch.filters == 0 {
                 continue;
             }
-            match layout {
-                GroupLayout::Tiles(layout) => layout.add(group.tiles_mut(), touch),
-                GroupLayout::Large(layout) => layout.add(group.large_mut(), touch),
-                GroupLayout::Pairs(layout) => layout.add(group.pairs_mut(), touch),
+            match group {
+                GroupLayout::Tiles(layout) => layout.add(&mut self.words, touch),
+                GroupLayout::Large(layout) => layout.add(others[layout.slot].large_mut(), touch),
+                GroupLayout::Pairs(layout) => layout.add(others[layout.slot].pairs_mut(), touch),
             }
         }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.words.is_empty() && self.others.is_none()
+    }
+
+    fn begin(&mut self, layout: &RowLayout) {
+        let others = layout.groups.len() - layout.fixed;
+        self.words = segments::empty(layout.fixed);
+        self.others = (others > 0).then(|| (0..others).map(|_| Group::Empty).collect());
     }
 
     /// Forgets what was counted.
     pub(crate) fn clear(&mut self) {
-        self.groups = Groups::new();
+        self.words = Vec::new();
+        self.others = None;
     }
 
     /// Takes over what another row of the same layout holds.
-    pub(crate) fn merge(&mut self, layout: &RowLayout, other: Self) {
+    pub(crate) fn merge(&mut self, layout: &RowLayout, mut other: Self) {
         self.stamp = self.stamp.max(other.stamp);
-        if self.groups.is_empty() {
-            self.groups = other.groups;
+        if other.is_empty() {
             return;
         }
-        for ((mine, theirs), layout) in self.groups.iter_mut().zip(other.groups).zip(&layout.groups) {
-            match (&mut *mine, theirs) {
-                (_, Group::Empty) => {}
-                (Group::Empty, theirs) => *mine = theirs,
-                (Group::Tiles(mine), Group::Tiles(theirs)) => {
-                    if let GroupLayout::Tiles(layout) = layout {
-                        *mine = layout.merged(mine, &theirs);
+        if self.is_empty() {
+            (self.words, self.others) = (other.words, other.others);
+            return;
+        }
+        let mut words = segments::empty(layout.fixed);
+        let theirs = other.others.as_deref_mut().unwrap_or_default();
+        for group in &layout.groups {
+            match group {
+                GroupLayout::Tiles(layout) => {
+                    let (mine, theirs) = (self.tiles(layout.slot), other.words.as_slice());
+                    let merged = layout.merged(mine, segments::get(theirs, layout.slot));
+                    segments::append(&mut words, layout.slot, &merged);
+                }
+                GroupLayout::Large(layout) => {
+                    if let Group::Large(theirs) = std::mem::take(&mut theirs[layout.slot]) {
+                        layout.merge(self.group_mut(layout.slot).large_mut(), theirs);
                     }
                 }
-                (Group::Large(mine), Group::Large(theirs)) => {
-                    if let GroupLayout::Large(layout) = layout {
-                        layout.merge(mine, theirs);
+                GroupLayout::Pairs(layout) => {
+                    if let Group::Pairs(theirs) = std::mem::take(&mut theirs[layout.slot]) {
+                        layout.merge(self.group_mut(layout.slot).pairs_mut(), theirs);
                     }
                 }
-                (Group::Pairs(mine), Group::Pairs(theirs)) => {
-                    if let GroupLayout::Pairs(layout) = layout {
-                        layout.merge(mine, theirs);
-                    }
-                }
-                // One layout makes one kind of group.
-                _ => {}
             }
         }
+        self.words = words;
+    }
+
+    fn group_mut(&mut self, slot: usize) -> &mut Group {
+        &mut self.others.as_deref_mut().unwrap_or_default()[slot]
+    }
+
+    fn group(&self, slot: usize) -> Option<&Group> {
+        self.others.as_deref()?.get(slot)
+    }
+
+    /// The fixed tiles of all groups.
+    #[inline]
+    pub(crate) fn words(&self) -> &[u32] {
+        &self.words
     }
 
     /// The fixed tiles of a group; none where nothing was counted.
-    #[inline]
-    pub(crate) fn tiles(&self, group: usize) -> &[u32] {
-        match self.groups.get(group) {
-            Some(Group::Tiles(words)) => words,
-            _ => &[],
-        }
+    fn tiles(&self, slot: usize) -> &[u32] {
+        segments::get(&self.words, slot)
     }
 
     /// The large tiles of a group.
-    pub(crate) fn large(&self, group: usize) -> &[LargeTile] {
-        match self.groups.get(group) {
+    #[inline]
+    pub(crate) fn large(&self, slot: usize) -> &[LargeTile] {
+        match self.group(slot) {
             Some(Group::Large(tiles)) => tiles,
             _ => &[],
         }
@@ -171,8 +225,8 @@ impl Row {
 
     /// The row of a pair.
     #[inline]
-    pub(crate) fn pair(&self, group: usize, key: u32) -> Option<&Self> {
-        match self.groups.get(group) {
+    pub(crate) fn pair(&self, slot: usize, key: u32) -> Option<&Self> {
+        match self.group(slot) {
             Some(Group::Pairs(pairs)) => pairs::find(pairs, key),
             _ => None,
         }
@@ -182,26 +236,25 @@ impl Row {
     pub(crate) fn heap_bytes(&self) -> usize {
         let group = |group: &Group| match group {
             Group::Empty => 0,
-            Group::Tiles(words) => 4 * words.capacity(),
             Group::Large(tiles) => large::heap_bytes(tiles),
             Group::Pairs(pairs) => {
                 pairs.capacity() * size_of::<Pair>()
                     + pairs.iter().map(|pair| pair.row.heap_bytes()).sum::<usize>()
             }
         };
-        size_of_val(&*self.groups) + self.groups.iter().map(group).sum::<usize>()
+        let others = self.others.as_deref().unwrap_or_default();
+        4 * self.words.capacity() + size_of_val(others) + others.iter().map(group).sum::<usize>()
     }
 
     pub(crate) fn write<W: Write>(&self, writer: &mut Writer<W>) -> Result<(), FeaturesError> {
         writer.i64(self.stamp)?;
-        writer.u8(u8::from(!self.groups.is_empty()))?;
-        for group in &self.groups {
+        writer.u8(u8::from(!self.is_empty()))?;
+        for slot in 0..segments::count(&self.words) {
+            writer.u32s(self.tiles(slot).iter().copied())?;
+        }
+        for group in self.others.iter().flatten() {
             match group {
                 Group::Empty => writer.u8(0)?,
-                Group::Tiles(words) => {
-                    writer.u8(1)?;
-                    writer.u32s(words.iter().copied())?;
-                }
                 Group::Large(tiles) => {
                     writer.u8(2)?;
                     large::write(tiles, writer)?;
@@ -216,42 +269,47 @@ impl Row {
     }
 
     pub(crate) fn read<R: Read>(layout: &RowLayout, reader: &mut Reader<R>) -> Result<Self, FeaturesError> {
-        let stamp = reader.i64()?;
+        let mut row = Self { stamp: reader.i64()?, ..Self::EMPTY };
         if reader.u8()? == 0 {
-            return Ok(Self { stamp, groups: Groups::new() });
+            return Ok(row);
         }
-        let group = |layout: &GroupLayout| -> Result<Group, FeaturesError> {
-            Ok(match (reader.u8()?, layout) {
-                (0, _) => Group::Empty,
-                (1, GroupLayout::Tiles(layout)) => {
-                    let words = reader.u32s()?;
-                    if words.is_empty() || !words.len().is_multiple_of(layout.width) {
-                        return Err(damaged("tiles of another width"));
-                    }
-                    Group::Tiles(words)
-                }
-                (2, GroupLayout::Large(layout)) => Group::Large(large::read(layout, reader)?),
-                (3, GroupLayout::Pairs(layout)) => Group::Pairs(pairs::read(layout, reader)?),
-                (kind, _) => return Err(damaged(format_args!("a group of kind {kind}"))),
-            })
-        };
-        let groups: Result<Vec<Group>, _> = layout.groups.iter().map(group).collect();
-        Ok(Self { stamp, groups: groups? })
+        row.begin(layout);
+        for group in &layout.groups {
+            let GroupLayout::Tiles(layout) = group else { continue };
+            let words = reader.u32s()?;
+            if !words.len().is_multiple_of(layout.width) {
+                return Err(damaged("tiles of another width"));
+            }
+            segments::append(&mut row.words, layout.slot, &words);
+        }
+        row.words.shrink_to_fit();
+        for group in &layout.groups {
+            let (slot, read) = match group {
+                GroupLayout::Tiles(_) => continue,
+                GroupLayout::Large(layout) => (
+                    layout.slot,
+                    match reader.u8()? {
+                        0 => Group::Empty,
+                        2 => Group::Large(large::read(layout, reader)?),
+                        kind => return Err(damaged(format_args!("a group of kind {kind}"))),
+                    },
+                ),
+                GroupLayout::Pairs(layout) => (
+                    layout.slot,
+                    match reader.u8()? {
+                        0 => Group::Empty,
+                        3 => Group::Pairs(pairs::read(layout, reader)?),
+                        kind => return Err(damaged(format_args!("a group of kind {kind}"))),
+                    },
+                ),
+            };
+            *row.group_mut(slot) = read;
+        }
+        Ok(row)
     }
 }
 
 impl Group {
-    #[inline]
-    fn tiles_mut(&mut self) -> &mut Vec<u32> {
-        if !matches!(self, Self::Tiles(_)) {
-            *self = Self::Tiles(Vec::new());
-        }
-        match self {
-            Self::Tiles(words) => words,
-            _ => unreachable!("it was made tiles above"),
-        }
-    }
-
     fn large_mut(&mut self) -> &mut Vec<LargeTile> {
         if !matches!(self, Self::Large(_)) {
             *self = Self::Large(Vec::new());

@@ -18,6 +18,8 @@ pub(crate) const MAX_PAIRS: usize = 512;
 pub(crate) struct PairsLayout {
     /// Index into [`Touch::keys`].
     pub(crate) key: usize,
+    /// Its place among the groups that have no fixed tiles.
+    pub(crate) slot: usize,
     pub(crate) row: RowLayout,
 }
 

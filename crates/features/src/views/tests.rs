@@ -436,7 +436,10 @@ proptest! {
         for (offset, event) in log.iter().enumerate() {
             replay.fold(Partition(0), offset as u64, event);
         }
-        prop_assert!(folded(&replay.state) == folded(&views.state.read()), "a replay's bytes differ");
+        // Which remembers all but what each actor did last.
+        let forgetful = restored(&state(&views));
+        forgetful.state.write().profiles.forget_histories();
+        prop_assert!(folded(&replay.state) == folded(&forgetful.state.read()), "a replay's bytes differ");
         for id in 0..6 {
             let actor = user(&format!("u{id}"));
             prop_assert_eq!(views.profile(&actor).unwrap(), reference.profile(&actor).unwrap());

@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::path::Path;
 
 use headwater_base::{Event, Fact, FeatureValue, Interaction, Timestamp};
-use headwater_features::{FeatureRequest, Replay};
+use headwater_features::{FeatureRequest, FeatureRows, Replay};
 use headwater_log::Partition;
 
 use super::core_time::{CoreTime, forget_peak, memory};
@@ -14,8 +14,8 @@ use super::moments::{Moment, World, upserts};
 use crate::bench::BenchError;
 use crate::bench::report::{Figure, Report};
 
-/// Events made at once, outside the timing.
-const CHUNK: usize = 1 << 16;
+/// Events made at once, outside the timing: few enough to be near when they are folded, as those of a log's block are.
+const CHUNK: usize = 1 << 14;
 
 /// The events of a backfill.
 pub(super) struct Input {
@@ -130,6 +130,7 @@ pub(super) fn backfill(
         replay.fold(Partition(0), offset, &event);
         offset += 1;
     }
+    let mut rows = FeatureRows::default();
     let mut done = Backfill { sums: vec![0.0; columns.len()], ..Backfill::default() };
     let mut moments = moments.peekable();
     let mut events: Vec<Event> = Vec::with_capacity(CHUNK);
@@ -139,7 +140,12 @@ pub(super) fn backfill(
         let time = CoreTime::start()?;
         for event in &events {
             if reads && let Fact::Interaction(interaction) = &event.fact {
-                read(&replay, &columns, interaction, event.time, &mut done.sums);
+                read(&replay, &columns, interaction, event.time, &mut rows);
+                for (sum, value) in done.sums.iter_mut().zip(rows.row(0)) {
+                    if let FeatureValue::Number(number) = black_box(value) {
+                        *sum += f64::from(*number);
+                    }
+                }
             }
             replay.fold(Partition(0), offset, event);
             offset += 1;
@@ -152,13 +158,14 @@ pub(super) fn backfill(
     Ok((done, replay))
 }
 
-fn read(replay: &Replay, columns: &[usize], interaction: &Interaction, time: Timestamp, sums: &mut [f64]) {
+fn read(
+    replay: &Replay,
+    columns: &[usize],
+    interaction: &Interaction,
+    time: Timestamp,
+    rows: &mut FeatureRows,
+) {
     let request = FeatureRequest { actor: &interaction.actor, context: &interaction.context, time };
     let item = replay.catalogue().index(interaction.item.as_str());
-    let rows = replay.features(&request, columns, &[item]);
-    for (sum, value) in sums.iter_mut().zip(rows.row(0)) {
-        if let FeatureValue::Number(number) = black_box(value) {
-            *sum += f64::from(*number);
-        }
-    }
+    replay.features_into(&request, columns, &[item], rows);
 }

@@ -5,7 +5,7 @@ use std::hint::black_box;
 
 use headwater_base::random::seeded;
 use headwater_base::{Fields, Timestamp};
-use headwater_features::FeatureRequest;
+use headwater_features::{FeatureRequest, FeatureRows};
 use rand::RngExt as _;
 
 use super::backfill::backfill;
@@ -56,6 +56,7 @@ pub(super) fn run(
     let moments = world.moments().take(events).inspect(|moment| last = moment.received);
     let (_, replay) = backfill(&declared, &world.categories(), moments, false)?;
     let mut random = seeded(world.seed, "bench/features/requests");
+    let mut rows = FeatureRows::default();
     let mut latencies = Latencies::default();
     let context = Fields::default();
     for request in 0..WARM_UP + requests {
@@ -64,7 +65,8 @@ pub(super) fn run(
         let time = Timestamp::from_micros(last * 1_000);
         let request_for = FeatureRequest { actor: &actor, context: &context, time };
         let watch = Stopwatch::start();
-        black_box(replay.features(&request_for, &columns, &items));
+        replay.features_into(&request_for, &columns, black_box(&items), &mut rows);
+        black_box(&rows);
         if request >= WARM_UP {
             latencies.record(watch.elapsed());
         }
