@@ -49,6 +49,8 @@ pub(crate) struct Fold {
     visits: Vec<Visit>,
     changed: Vec<ItemIndex>,
     hand: Hand,
+    /// The last key that moved from a store to its successor.
+    pub(crate) moved: Vec<u8>,
 }
 
 impl Sink for Fold {
@@ -119,6 +121,7 @@ impl Views {
                 visits: Vec::new(),
                 changed: Vec::new(),
                 hand: Hand::default(),
+                moved: Vec::new(),
             }),
             options,
         }
@@ -335,7 +338,9 @@ impl Views {
     /// Writes the whole state: canonical bytes, which the log, the schema and the options determine, ending with
     /// their checksum. Folding waits meanwhile; readers do not.
     pub fn write_state(&self, writer: &mut impl Write) -> Result<(), FeaturesError> {
-        let _fold = self.fold.lock();
+        let mut fold = self.fold.lock();
+        // What is on the disk is read in the order of one store.
+        while self.move_some(&mut fold)? {}
         let mut writer = Writer::new(writer);
         writer.raw(MAGIC)?;
         writer.u16(FORMAT)?;

@@ -30,6 +30,8 @@ pub(crate) struct Cold {
     boundary: i64,
     options: Option<SpillOptions>,
     store: Option<Store>,
+    /// An earlier store, of which what is not removed moves into the other one by and by.
+    leaving: Option<Store>,
     /// By kind; those that went idle are counted until they are met.
     counts: [AtomicU64; super::KINDS],
     memory: AtomicUsize,
@@ -72,6 +74,7 @@ impl Cold {
             boundary: i64::MIN,
             options,
             store: None,
+            leaving: None,
             counts: Default::default(),
             memory: AtomicUsize::new(0),
             thawed: AtomicU64::new(0),
@@ -137,11 +140,13 @@ impl Cold {
     }
 
     pub(crate) fn get<T: Spilled>(&self, id: &str) -> Result<OnDisk<T>, FeaturesError> {
-        let Some(store) = &self.store else { return Ok(OnDisk::Nothing) };
-        match store.get(&key::<T>(id))? {
-            None => Ok(OnDisk::Nothing),
-            Some(value) => Ok(self.decode(&value)?.map_or(OnDisk::Forgotten, OnDisk::Entity)),
+        let key = key::<T>(id);
+        for store in self.stores() {
+            if let Some(value) = store.get(&key)? {
+                return Ok(self.decode(&value)?.map_or(OnDisk::Forgotten, OnDisk::Entity));
+            }
         }
+        Ok(OnDisk::Nothing)
     }
 
     /// Begins a store, where there is none yet.
@@ -164,8 +169,8 @@ impl Cold {
 
     /// Removes what is on the disk.
     pub(crate) fn remove<T: Spilled>(&self, id: &str) -> Result<(), FeaturesError> {
-        let Some(store) = &self.store else { return Ok(()) };
-        store.remove(&key::<T>(id))?;
+        let key = key::<T>(id);
+        self.stores().try_for_each(|store| store.remove(&key))?;
         self.counts[T::KIND as usize].fetch_sub(1, Ordering::Relaxed);
         Ok(())
     }
@@ -185,7 +190,7 @@ impl Cold {
         self.counts[T::KIND as usize].load(Ordering::Relaxed) as usize
     }
 
-    /// Goes through a shard, in memory and on the disk, in the order in which it is written. Who is met having gone idle
+    /// Goes through a shard, in memory and on the disk (in one store), in the order in which it is written. Who is met having gone idle
     /// is removed from the disk.
     pub(crate) fn in_order<T: Spilled>(
         &self,
@@ -211,20 +216,40 @@ impl Cold {
         hot.try_for_each(|(_, id, state)| each(id, state))
     }
 
-    /// Copies the store into a new one, for [`Cold::replace`]: nothing of what was removed is in its files.
-    pub(super) fn copy(&self) -> Result<Option<Store>, FeaturesError> {
-        let (Some(store), Some(options)) = (&self.store, &self.options) else { return Ok(None) };
-        let copy = Store::create(&options.folder)?;
-        for entry in store.with_prefix(&[]) {
-            let (key, value) = entry?;
-            copy.put(&key, &value)?;
+    /// A store to come in place of the one there is.
+    pub(super) fn successor(&self) -> Result<Option<Store>, FeaturesError> {
+        match (&self.store, &self.options) {
+            (Some(_), Some(options)) => Store::create(&options.folder).map(Some),
+            _ => Ok(None),
         }
-        Ok(Some(copy))
     }
 
-    /// Takes a copy in place of the store, which is given back to be dropped.
-    pub(super) fn replace(&mut self, copy: Store) -> Option<Store> {
-        self.store.replace(copy)
+    /// Lets what is in the store move to an empty one.
+    pub(super) fn begin_move(&mut self, successor: Store) {
+        self.leaving = self.store.replace(successor);
+    }
+
+    /// Moves some of what comes after `cursor`; false where nothing is left to move.
+    pub(super) fn move_some(&self, cursor: &mut Vec<u8>, entries: usize) -> Result<bool, FeaturesError> {
+        let (Some(store), Some(leaving)) = (&self.store, &self.leaving) else { return Ok(false) };
+        let mut moved = 0;
+        for entry in leaving.after(cursor).take(entries) {
+            let (key, value) = entry?;
+            store.put(&key, &value)?;
+            cursor.clear();
+            cursor.extend_from_slice(&key);
+            moved += 1;
+        }
+        Ok(moved == entries)
+    }
+
+    /// Gives back the store that everything has left, to be dropped.
+    pub(super) fn end_move(&mut self) -> Option<Store> {
+        self.leaving.take()
+    }
+
+    fn stores(&self) -> impl Iterator<Item = &Store> {
+        self.store.iter().chain(&self.leaving)
     }
 
     /// The layout of rows of users and anonymous sessions, or of sessions.

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::ops::Bound;
 use std::path::{Path, PathBuf};
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions};
@@ -65,7 +66,21 @@ impl Store {
         &self,
         prefix: &[u8],
     ) -> impl Iterator<Item = Result<(fjall::Slice, fjall::Slice), FeaturesError>> + '_ {
-        let found = self.keyspace.prefix(prefix);
+        self.entries(self.keyspace.prefix(prefix))
+    }
+
+    /// Everything whose key comes after this one, in the order of keys, as it is now.
+    pub(super) fn after(
+        &self,
+        key: &[u8],
+    ) -> impl Iterator<Item = Result<(fjall::Slice, fjall::Slice), FeaturesError>> + '_ {
+        self.entries(self.keyspace.range::<&[u8], _>((Bound::Excluded(key), Bound::Unbounded)))
+    }
+
+    fn entries(
+        &self,
+        found: fjall::Iter,
+    ) -> impl Iterator<Item = Result<(fjall::Slice, fjall::Slice), FeaturesError>> + '_ {
         found.map(|entry| entry.into_inner().map_err(|error| failed(&self.folder, &error)))
     }
 }

@@ -4,10 +4,15 @@
 //! while they read on.
 
 use headwater_base::{Event, SessionId};
+use parking_lot::MutexGuard;
 
 use super::{Hand, Touched, all_bytes};
 use crate::state::State;
+use crate::views::Fold;
 use crate::{FeaturesError, Views};
+
+/// Entities that move to another store while folding waits: some milliseconds.
+const MOVED: usize = 256;
 
 /// What events touch, and where the day stood before them.
 pub(crate) struct Thawed {
@@ -81,16 +86,38 @@ impl Views {
         Ok(())
     }
 
-    /// Writes what is on the disk anew, so that no file there names anybody any more who was deleted. Folding waits
-    /// meanwhile; readers do not.
+    /// Writes what is on the disk anew, so that no file there names anybody any more who was deleted before. Folding
+    /// goes on in between.
     ///
     /// # Errors
-    /// [`FeaturesError::Spill`].
+    /// [`FeaturesError::Spill`]; what was not moved by then is in place, and moves when it is called again.
     pub fn rewrite_spilled(&self) -> Result<(), FeaturesError> {
-        let _fold = self.fold.lock();
-        let copy = self.state.read().cold.copy()?;
-        let before = copy.and_then(|copy| self.state.write().cold.replace(copy));
-        drop(before);
+        self.move_everything()?;
+        let mut fold = self.fold.lock();
+        let successor = self.state.read().cold.successor()?;
+        let Some(successor) = successor else { return Ok(()) };
+        fold.moved.clear();
+        self.state.write().cold.begin_move(successor);
+        drop(fold);
+        self.move_everything()
+    }
+
+    fn move_everything(&self) -> Result<(), FeaturesError> {
+        let mut fold = self.fold.lock();
+        while self.move_some(&mut fold)? {
+            MutexGuard::unlock_fair(fold);
+            fold = self.fold.lock();
+        }
         Ok(())
+    }
+
+    /// Moves a piece of a store that is being left; false where there is none any more.
+    pub(crate) fn move_some(&self, fold: &mut Fold) -> Result<bool, FeaturesError> {
+        let more = self.state.read().cold.move_some(&mut fold.moved, MOVED)?;
+        if !more {
+            let left = self.state.write().cold.end_move();
+            drop(left);
+        }
+        Ok(more)
     }
 }

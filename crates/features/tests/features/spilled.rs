@@ -245,3 +245,49 @@ fn a_folder_that_cannot_be_used_stops_the_fold_and_is_named() {
     assert!(error.to_string().contains(&file.display().to_string()), "{error}");
     assert_eq!(views.profile(&Actor::user(UserId::trusted("u0"))).unwrap().interactions.len(), 1);
 }
+
+#[test]
+fn what_moves_to_a_new_database_is_folded_and_read_meanwhile() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = |spill| ViewsOptions { spill, ..ViewsOptions::default() };
+    let whole = Views::new(Arc::new(schema()), options(None));
+    let spilled = Views::new(Arc::new(schema()), options(limited(100_000, folder.path())));
+    let users = 3_000;
+    // Everybody comes again and again, some are deleted, and some of those come back.
+    let log: Vec<Event> = (0..20_000)
+        .map(|number: usize| {
+            let user = number * 7_919 % users;
+            let fact = if number % 10 == 9 {
+                Fact::UserDelete { user: UserId::trusted(format!("u{user}")) }
+            } else {
+                click(user)
+            };
+            event(number as i64, number as i64, fact)
+        })
+        .collect();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let rewriting = scope.spawn(|| {
+            let mut times = 0;
+            while times < 3 || !done.load(std::sync::atomic::Ordering::Relaxed) {
+                spilled.rewrite_spilled().unwrap();
+                times += 1;
+            }
+        });
+        for (piece, events) in log.chunks(500).enumerate() {
+            apply(&whole, piece * 500, events);
+            apply(&spilled, piece * 500, events);
+            for user in (0..users).step_by(97) {
+                let actor = Actor::user(UserId::trusted(format!("u{user}")));
+                assert_eq!(spilled.profile(&actor).unwrap(), whole.profile(&actor).unwrap(), "{user}");
+            }
+            if piece % 10 == 9 {
+                assert!(bytes(&spilled) == bytes(&whole), "the bytes differ after {piece} pieces");
+            }
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        rewriting.join().unwrap();
+    });
+    assert!(bytes(&spilled) == bytes(&whole));
+    assert_eq!(spilled.actors(), whole.actors());
+}
