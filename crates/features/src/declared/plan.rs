@@ -232,7 +232,7 @@ impl Plan {
             return Ok((Source::Time(time), time == TimeFeature::ItemAge));
         };
         let filter = self.filter(&[], false, &Conditions::default())?;
-        let place = self.place(&[Part::Session])?;
+        let place = self.place(&[Part::Session], &[filter])?;
         let group = self.tiles_group(place, None);
         let read = if time == TimeFeature::SessionLength {
             ReadOp::Count(self.column(place, group, Kind::Count, filter))
@@ -244,7 +244,17 @@ impl Plan {
     }
 
     fn aggregate(&mut self, spec: &AggregateSpec) -> Result<TilesRead, Invalid> {
-        let place = self.place(&spec.entity)?;
+        let any = self.filter(&spec.types, false, &spec.conditions)?;
+        let counted = match &spec.aggregate {
+            Aggregate::Mean
+            | Aggregate::Min
+            | Aggregate::Max
+            | Aggregate::Last(Attribute::Value)
+            | Aggregate::Quantile(_) => vec![self.filter(&spec.types, true, &spec.conditions)?],
+            Aggregate::Rate { total, .. } => vec![any, self.filter(total, false, &spec.conditions)?],
+            _ => vec![any],
+        };
+        let place = self.place(&spec.entity, &counted)?;
         let window = spec.window;
         let large = matches!(
             spec.aggregate,
@@ -255,7 +265,6 @@ impl Plan {
         );
         let group = if large { self.large_group(place, window) } else { self.tiles_group(place, window) };
         let half_life = spec.decay.map(|decay| decay.as_micros() as f64);
-        let any = self.filter(&spec.types, false, &spec.conditions)?;
         let count = |plan: &mut Self, filter| {
             let kind = half_life.map_or(Kind::Count, Kind::DecayedCount);
             plan.column(place, group, kind, filter)
@@ -371,8 +380,9 @@ impl Plan {
         Ok(bit as u32)
     }
 
-    /// The place of an entity; the first of a pair is the part that is nearest to a person.
-    fn place(&mut self, entity: &[Part]) -> Result<usize, Invalid> {
+    /// The place of an entity, of whose interactions those are `counted` that satisfy one of these filters; the first of a pair
+    /// is the part that is nearest to a person.
+    fn place(&mut self, entity: &[Part], counted: &[u32]) -> Result<usize, Invalid> {
         let mut parts = entity.to_vec();
         parts.sort_by_key(rank);
         let (first, second) = match parts.as_slice() {
@@ -392,11 +402,15 @@ impl Plan {
         );
         let pair = second.map(|second| {
             let key = self.key(second);
+            // Items soon are more than a row keeps, and which of them make room must not depend on what other features
+            // count. Words of a field are few: all features share their pairs.
+            let of_items = *second == Part::Item;
+            let counted = if of_items { counted.iter().fold(0, |bits, filter| bits | 1 << filter) } else { 0 };
             let groups = &mut self.tables[table].layout.groups;
             let group = position(
                 groups,
-                |group| matches!(group, GroupLayout::Pairs(pairs) if pairs.key == key),
-                || GroupLayout::Pairs(PairsLayout { key, slot: 0, row: RowLayout::default() }),
+                |group| matches!(group, GroupLayout::Pairs(pairs) if (pairs.key, pairs.counted) == (key, counted)),
+                || GroupLayout::Pairs(PairsLayout { key, counted, slot: 0, row: RowLayout::default() }),
             );
             (group, key)
         });

@@ -20,6 +20,9 @@ pub(crate) struct PairsLayout {
     pub(crate) key: usize,
     /// Its place among the groups that have no fixed tiles.
     pub(crate) slot: usize,
+    /// Where the keys are items, the filters of the interactions that make a pair, as bits: pairs of features that count other
+    /// interactions lie apart. Where they are words, 0.
+    pub(crate) counted: u64,
     pub(crate) row: RowLayout,
 }
 

@@ -298,3 +298,27 @@ fn what_else_is_counted_does_not_decide_who_went_idle() {
     let found = check(&events, decisions, &clicks, &[clicks.clone(), all].concat()).unwrap();
     assert_eq!((found.compared, found.different), (6, 0), "{:?}", found.differences);
 }
+
+#[test]
+fn what_else_is_counted_does_not_decide_which_items_of_a_user_are_kept() {
+    let count = |types: &[&str], name: &str| {
+        let spec = aggregate(&[Part::User, Part::Item], Aggregate::Count, types, None, None);
+        feature(name, Definition::Aggregate(spec))
+    };
+    let (clicks, shown) = ([count(&["click"], "clicks")], count(&["impression"], "shown"));
+    let click = event(0, 0, interaction("click", user("u1"), "i1", None));
+    let impressions = (1..600).map(|minute| {
+        event(
+            minute * MINUTE,
+            minute * MINUTE,
+            interaction("impression", user("u1"), &format!("other{minute}"), None),
+        )
+    });
+    let events: Vec<Event> = std::iter::once(click).chain(impressions).collect();
+    let views = Views::new(Arc::new(schema()), options(&clicks));
+    views.apply(&batch(0, &events)).unwrap();
+    let decisions = vec![decided(&views, &clicks, user("u1"), 600 * MINUTE, "r1")];
+    assert!(decisions[0].features.as_ref().unwrap().rows[0][0].same(&FeatureValue::Number(1.0)));
+    let found = check(&events, decisions, &clicks, &[clicks[0].clone(), shown]).unwrap();
+    assert_eq!((found.compared, found.different), (2, 0), "{:?}", found.differences);
+}
