@@ -161,7 +161,7 @@ impl Views {
     }
 
     /// Lets views that have folded nothing begin at `start`, where retention has removed what was before.
-    pub(crate) fn begin_at(&self, start: &Position) {
+    pub fn begin_at(&self, start: &Position) {
         let _fold = self.fold.lock();
         self.state.write().position.advance(start);
         self.position.write().advance(start);

@@ -156,6 +156,7 @@ impl Store {
         let options = ViewsOptions { plan, ..settings.views_options_in(&layout.cold) };
         let generation = Ledger::read(data_dir)?.generation;
         let start = log.start();
+        checkpoints::take_prepared(&layout.views, generation, &schema, &options)?;
         let (views, restored) = checkpoints::open(&layout.views, generation, &schema, &options, &start)?;
         let folder = checkpoints::folder(&layout.views, generation);
         if restored.checkpoint.as_ref().is_none_or(|used| used.starts_with(&folder)) {

@@ -64,8 +64,14 @@ impl Fold {
 
     /// One more was read.
     pub fn tick(&self) {
-        self.read.set(self.read.get() + 1);
-        if !self.read.get().is_multiple_of(EVERY) || self.bar.is_hidden() {
+        self.add(1);
+    }
+
+    /// So many more were read.
+    pub fn add(&self, count: u64) {
+        let before = self.read.get();
+        self.read.set(before + count);
+        if before / EVERY == self.read.get() / EVERY || self.bar.is_hidden() {
             return;
         }
         self.bar.set_position(self.read.get());

@@ -22,10 +22,56 @@ use super::ledger::{failed, sync};
 const READ_EVENTS: usize = 4096;
 const CHECKPOINT: &str = "checkpoint-";
 const GENERATION: &str = "generation-";
+const PREPARED: &str = "prepared-";
 
 /// The folder of the checkpoints of a generation, within the folder of all checkpoints.
 pub fn folder(views: &Path, generation: u64) -> PathBuf {
     if generation == 0 { views.to_owned() } else { views.join(format!("{GENERATION}{generation}")) }
+}
+
+/// The folder of what a backfill has prepared for the next start, beside the checkpoints of a generation: a server that still
+/// works with other features does not take it for one of its own.
+pub fn prepared(views: &Path, generation: u64) -> PathBuf {
+    views.join(format!("{PREPARED}{generation}"))
+}
+
+/// Puts a prepared checkpoint that these options can use among the checkpoints of its generation. One that they cannot use
+/// may be for the settings of a later start, and stays.
+///
+/// # Errors
+/// The folders cannot be used.
+pub fn take_prepared(
+    views: &Path,
+    generation: u64,
+    schema: &Arc<Schema>,
+    options: &ViewsOptions,
+) -> Result<(), ErasureError> {
+    let from = prepared(views, generation);
+    if !from.exists() || Views::saved(&from, Arc::clone(schema), options.clone())?.next().is_none() {
+        return Ok(());
+    }
+    let to = folder(views, generation);
+    fs::create_dir_all(&to).map_err(failed("create", &to))?;
+    for entry in fs::read_dir(&from).map_err(failed("list", &from))? {
+        let path = entry.map_err(failed("list", &from))?.path();
+        let name = path.file_name().unwrap_or_default();
+        if name.to_string_lossy().starts_with(CHECKPOINT) {
+            fs::rename(&path, to.join(name)).map_err(failed("rename", &path))?;
+        }
+    }
+    sync(&to)?;
+    fs::remove_dir_all(&from).map_err(failed("remove", &from))
+}
+
+/// Removes whatever backfills have prepared.
+pub(super) fn remove_prepared(views: &Path) -> Result<(), ErasureError> {
+    for entry in fs::read_dir(views).map_err(failed("list", views))? {
+        let path = entry.map_err(failed("list", views))?.path();
+        if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(PREPARED)) {
+            fs::remove_dir_all(&path).map_err(failed("remove", &path))?;
+        }
+    }
+    sync(views)
 }
 
 /// The views to start with, and where they came from: the newest checkpoint of this generation; where the log's

@@ -168,6 +168,7 @@ impl Eraser {
         self.views.rewrite_spilled()?;
         checkpoints::write_only(&self.views, &self.live_dir)?;
         checkpoints::remove_others(&self.views_dir, &[&self.live_dir])?;
+        checkpoints::remove_prepared(&self.views_dir)?;
         let erased = erase(&self.log, &self.decisions, erasure, keep_going)?;
         report.add(erased);
         if !report.complete {

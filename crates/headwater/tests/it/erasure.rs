@@ -180,6 +180,9 @@ fn a_stopped_platform_is_erased_by_command_and_its_views_equal_a_replay() {
     let data = site.path("headwater-data");
     let kept = others(&site);
     site.json(&["archive", "--now"]);
+    // What is prepared for a later start does not keep them either.
+    site.json(&["features", "backfill"]);
+    assert!(holding(&data, GONE).iter().any(|path| path.to_string_lossy().contains("prepared-")));
     let erased = site.json(&["erase", GONE]);
     // The deletion itself is not archived yet.
     assert_eq!((&erased["archived_files"], &erased["archived_records"]), (&json!(1), &json!(80)));

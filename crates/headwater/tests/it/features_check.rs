@@ -338,7 +338,7 @@ fn a_million_values_served_under_load_agree() {
     site.write("headwater.toml", SETTINGS);
     for wave in ["first", "second", "third"] {
         let server = site.serve(&["--open"]);
-        under_load(&server, wave, Load { writers: 6, askers: 6, rounds: 1500 }, || {});
+        under_load(&server, wave, Load { writers: 6, askers: 6, rounds: 400 }, || {});
         drop(server);
         let checked = agrees(&site, &[]);
         let told = ["compared", "different", "decisions", "replayed", "seconds"].map(|key| &checked[key]);

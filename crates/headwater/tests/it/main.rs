@@ -10,6 +10,7 @@ mod demo;
 mod erasure;
 mod examples;
 mod features;
+mod features_backfill;
 mod features_check;
 mod features_values;
 mod import;

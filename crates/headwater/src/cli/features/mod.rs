@@ -1,5 +1,6 @@
 //! `headwater features`: what is declared, every definition it has had, and whether what was served holds.
 
+mod backfill;
 mod check;
 mod export;
 mod list;
@@ -35,6 +36,13 @@ enum FeaturesAction {
     Values(values::ValuesArgs),
     /// Write the features of every user, item, session or word of a field as a table, one row each.
     Export(export::ExportArgs),
+    /// Compute the features over the whole history, so that a server need not: for features that are new or were edited.
+    ///
+    /// Folds the log with the features that the settings declare now, and leaves a checkpoint. The next server that starts with
+    /// these settings goes on from there, and replays only what came later. May be run while a server still works with the
+    /// settings before: change the settings, backfill, then restart it. With --output, writes a table for offline
+    /// analysis instead: what the features were just before each interaction, without anything received later.
+    Backfill(backfill::BackfillArgs),
     /// Prove that what was served is what training reads: replay the log, and compare every logged value bit by bit.
     ///
     /// May be run beside a server. Exit code 1 where a value differs, or where nothing could be compared.
@@ -47,6 +55,7 @@ pub(super) fn run(context: &Context, args: &FeaturesArgs) -> Result<(), Failure>
         FeaturesAction::Show(args) => show::run(context, args),
         FeaturesAction::Values(args) => values::run(context, args),
         FeaturesAction::Export(args) => export::run(context, args),
+        FeaturesAction::Backfill(args) => backfill::run(context, args),
         FeaturesAction::Check(args) => check::run(context, args),
     }
 }
