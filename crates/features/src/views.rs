@@ -391,7 +391,7 @@ impl Views {
 /// What a checkpoint starts with.
 const MAGIC: &[u8; 8] = b"hw-views";
 /// Counts up when the bytes mean something else; an older checkpoint is skipped and the log replayed.
-const FORMAT: u16 = 6;
+const FORMAT: u16 = 7;
 
 pub(crate) fn section<V: View, W: Write>(writer: &mut Writer<W>, view: &V) -> Result<(), FeaturesError> {
     writer.text(V::NAME)?;

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use headwater::clock::SystemClock;
 use headwater_base::random::{Random, seeded};
 use headwater_base::{Clock as _, Fact, FeatureValue, Timestamp};
-use headwater_log::{DecisionLog, DecisionOptions, LogReader};
+use headwater_log::{
+    DecisionLog, DecisionOptions, EmbeddedLog, EventLog as _, LogOptions, LogReader, Position,
+};
 use rand::RngExt as _;
 use serde_json::{Value, json};
 
@@ -387,6 +389,54 @@ fn a_value_that_was_not_served_so_fails_the_check() {
     assert!(found["served"].is_number() && found["replayed"] != found["served"], "{found}");
     let table = text(&site.run(&["features", "check"]).stdout);
     assert!(table.contains(found["request_id"].as_str().unwrap()), "{table}");
+}
+
+/// A server that was under some load, and stopped.
+fn served(settings: &str) -> Site {
+    let site = Site::new();
+    site.write("headwater.toml", settings);
+    let server = site.serve(&["--open"]);
+    under_load(&server, "only", Load { writers: 4, askers: 2, rounds: 100 }, || {});
+    let mut last = Crowd::new(&server, "last");
+    (0..5).for_each(|_| last.ask());
+    assert_eq!(server.terminate().1, Some(0));
+    site
+}
+
+#[test]
+fn erased_records_are_no_difference() {
+    let site = served(SETTINGS);
+    let before = agrees(&site, &[]);
+    assert_eq!((count(&before, "erased"), count(&before, "erased_decisions")), (0, 0));
+    assert!(site.json(&["erase", "u3"])["records"].as_u64().unwrap() > 0);
+    let after = agrees(&site, &[]);
+    assert!(count(&after, "erased_decisions") > 0 && count(&after, "erased") > 0, "{after:#}");
+    let (compared, erased) = (count(&after, "compared"), count(&after, "erased"));
+    assert_eq!(compared + erased, 270 * count(&after, "decisions"), "{after:#}");
+    // What no erased record is part of is compared as before.
+    let features = after["features"].as_array().unwrap();
+    let price = features.iter().find(|one| one["feature"] == "price@1").unwrap();
+    assert_eq!((&price["erased"], count(price, "compared")), (&json!(0), 10 * count(&after, "decisions")));
+}
+
+#[test]
+fn where_the_log_was_cut_a_check_goes_on_from_a_checkpoint() {
+    let site = served(&format!("{SETTINGS}[log]\nsegment_size = \"64KiB\"\n"));
+    let whole = agrees(&site, &[]);
+    let folder = site.path("headwater-data").join("events");
+    let (log, _) = EmbeddedLog::open(&folder, LogOptions::default(), Arc::new(SystemClock)).unwrap();
+    assert!(log.truncate_below(SystemClock.now(), &Position(vec![1_200])).unwrap().events > 0);
+    log.close();
+    let cut = agrees(&site, &[]);
+    let from = count(&cut, "from_checkpoint");
+    assert!(from >= 400 && count(&cut, "log_start") > 0, "{cut:#}");
+    let (compared, skipped) = (count(&cut, "decisions"), count(&cut["skipped"], "before_log"));
+    assert!(compared > 0 && skipped > 0 && compared + skipped == count(&whole, "decisions"), "{cut:#}");
+    let table = text(&site.run(&["features", "check"]).stdout);
+    assert!(table.contains(&format!("went on from a checkpoint at offset {from}")), "{table}");
+
+    std::fs::remove_dir_all(site.path("headwater-data").join("views")).unwrap();
+    assert_eq!(site.fails(&["features", "check"], 1)["code"], "log_cut");
 }
 
 #[test]
