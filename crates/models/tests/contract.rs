@@ -3,7 +3,7 @@
 //! A new kind of model joins by a line in [`models`].
 #![allow(clippy::unwrap_used, reason = "helpers of tests may stop the test as well as a test may")]
 
-use headwater_models::filter::{self, Exact, Filter, FilterOptions};
+use headwater_models::filter::{self, Exact, Filter, FilterOptions, Form};
 use headwater_models::ials::{Ials, IalsOptions, train};
 use headwater_models::matrix::Csr;
 use headwater_models::popular::Popular;
@@ -37,6 +37,11 @@ fn ials() -> Ials {
 
 fn filter() -> (Filter, Exact) {
     let options = FilterOptions { components: 8, sharpen: 0.1, ..FilterOptions::default() };
+    filter::train(&matrix(), &options, &mut |_| {}).unwrap()
+}
+
+fn ease() -> (Filter, Exact) {
+    let options = FilterOptions { form: Form::Ease, lambda: 5.0, ..FilterOptions::default() };
     filter::train(&matrix(), &options, &mut |_| {}).unwrap()
 }
 
@@ -76,6 +81,20 @@ fn models() -> Vec<Subject> {
             name: "filter, saved and loaded",
             retrieve: Box::new(saved_filter.clone()),
             score: Some(Box::new(saved_filter)),
+            embed: None,
+            needs_history: true,
+        },
+        Subject {
+            name: "closed form",
+            retrieve: Box::new(ease().0),
+            score: Some(Box::new(ease().0)),
+            embed: None,
+            needs_history: true,
+        },
+        Subject {
+            name: "exact closed form",
+            retrieve: Box::new(ease().1),
+            score: Some(Box::new(ease().1)),
             embed: None,
             needs_history: true,
         },

@@ -41,6 +41,20 @@ pub enum TrainingError {
     /// The numbers do not make a model.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// A training that would need more memory than there is.
+    #[error(
+        "training {items} items needs about {} MB of memory, and {} MB are free",
+        needed / 1_000_000,
+        memory / 1_000_000
+    )]
+    Memory {
+        /// Bytes it would need.
+        needed: u64,
+        /// Bytes there are.
+        memory: u64,
+        /// How many items it has.
+        items: usize,
+    },
     /// The log could not be read.
     #[error(transparent)]
     Log(#[from] LogError),
@@ -59,9 +73,11 @@ impl TrainingError {
     /// What the caller should do.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Missing { .. } | Self::Invalid(_) | Self::TooLittle(_) | Self::NotTrained { .. } => {
-                ErrorKind::Caller
-            }
+            Self::Missing { .. }
+            | Self::Invalid(_)
+            | Self::TooLittle(_)
+            | Self::NotTrained { .. }
+            | Self::Memory { .. } => ErrorKind::Caller,
             Self::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => ErrorKind::Caller,
             Self::Io { .. } | Self::Artifact(_) => ErrorKind::Report,
             Self::Model(error) => error.kind(),

@@ -192,8 +192,13 @@ pub fn fit_filter(
     options: &TrainingOptions,
     progress: &mut dyn FnMut(FitProgress),
 ) -> Result<(Filter, Exact), TrainingError> {
-    let trained = filter::train(&decayed(split, options)?, &options.filter, &mut |stage| {
-        let (Stage::Spectrum { done, of } | Stage::Rows { done, of }) = stage;
+    let matrix = decayed(split, options)?;
+    let needed = options.filter.memory_bytes(matrix.rows(), matrix.columns(), matrix.entries());
+    if let Some(memory) = options.memory.filter(|memory| needed > *memory) {
+        return Err(TrainingError::Memory { needed, memory, items: matrix.columns() });
+    }
+    let trained = filter::train(&matrix, &options.filter, &mut |stage| {
+        let (Stage::Spectrum { done, of } | Stage::Inverse { done, of } | Stage::Rows { done, of }) = stage;
         progress(FitProgress { done, of });
     })?;
     Ok(trained)

@@ -7,6 +7,7 @@ pub mod error;
 pub mod evaluate;
 pub mod examples;
 pub mod fit;
+pub mod memory;
 pub mod options;
 pub mod presets;
 pub mod train;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use headwater_base::Invalid;
 use headwater_base::schema::one_of;
-use headwater_models::filter::FilterOptions;
+use headwater_models::filter::{FilterOptions, Form};
 use headwater_models::ials::{IalsOptions, Solver};
 use serde_json::Value;
 
@@ -23,6 +23,8 @@ pub struct TrainingOptions {
     /// Days in which the weight of a training interaction halves, counted back from the end of the training data;
     /// `None` weighs old and new alike. Needs real times.
     pub half_life_days: Option<f32>,
+    /// Bytes that a training may need, where that is known before it starts; `None` lets it try.
+    pub memory: Option<u64>,
 }
 
 impl TrainingOptions {
@@ -34,8 +36,10 @@ impl TrainingOptions {
             }
             ModelKind::Filter => &[
                 "components",
+                "form",
                 "half_life_days",
                 "item_power",
+                "lambda",
                 "low_pass",
                 "neighbours",
                 "passes",
@@ -91,6 +95,13 @@ impl TrainingOptions {
             "alpha0" => self.ials.alpha0 = parse(key, value, "a number, not negative")?,
             "components" => self.filter.components = parse(key, value, "a whole number from 0 to 4096")?,
             "factors" => self.ials.factors = parse(key, value, "a whole number from 1 to 4096")?,
+            "form" => {
+                self.filter.form = match value {
+                    "graph" => Form::Graph,
+                    "ease" => Form::Ease,
+                    _ => return Err(Invalid::new("invalid_option", key, value, "graph or ease")),
+                }
+            }
             "half_life_days" => {
                 let expected = "a number of days, or 0 for none";
                 let days: f32 = parse(key, value, expected)?;
@@ -101,6 +112,9 @@ impl TrainingOptions {
             }
             "item_power" => self.filter.item_power = parse(key, value, "a number from 0 to 2")?,
             "iterations" => self.ials.iterations = parse(key, value, "a whole number")?,
+            "lambda" if kind == ModelKind::Filter => {
+                self.filter.lambda = parse(key, value, "a number above 0")?;
+            }
             "lambda" => self.ials.lambda = parse(key, value, "a number above 0")?,
             "low_pass" => self.filter.low_pass = parse(key, value, "a number, not negative")?,
             "neighbours" => self.filter.neighbours = parse(key, value, "a whole number, at least 1")?,
@@ -140,18 +154,23 @@ impl TrainingOptions {
 
     /// The options of a kind by name, as reports and manifests carry them.
     pub fn to_map(&self, kind: ModelKind) -> BTreeMap<String, Value> {
-        TrainingOptions::keys(kind).iter().map(|key| ((*key).to_owned(), self.get(key))).collect()
+        TrainingOptions::keys(kind).iter().map(|key| ((*key).to_owned(), self.get(kind, key))).collect()
     }
 
-    fn get(&self, key: &str) -> Value {
-        let Self { ials, filter, half_life_days } = self;
+    fn get(&self, kind: ModelKind, key: &str) -> Value {
+        let Self { ials, filter, half_life_days, memory: _ } = self;
         match key {
             "alpha0" => short(ials.alpha0),
             "components" => filter.components.into(),
             "factors" => ials.factors.into(),
+            "form" => match filter.form {
+                Form::Graph => "graph".into(),
+                Form::Ease => "ease".into(),
+            },
             "half_life_days" => half_life_days.map_or(Value::Null, short),
             "item_power" => short(filter.item_power),
             "iterations" => ials.iterations.into(),
+            "lambda" if kind == ModelKind::Filter => short(filter.lambda),
             "lambda" => short(ials.lambda),
             "low_pass" => short(filter.low_pass),
             "neighbours" => filter.neighbours.into(),
@@ -224,7 +243,7 @@ mod tests {
             for key in TrainingOptions::keys(kind) {
                 let mut options = TrainingOptions::default();
                 let before = options.to_map(kind)[*key].clone();
-                options.set(kind, key, "2").unwrap();
+                options.set(kind, key, if *key == "form" { "ease" } else { "2" }).unwrap();
                 let after = options.to_map(kind);
                 assert_ne!(after[*key], before, "{key}");
                 assert_eq!(TrainingOptions::from_map(kind, &after).unwrap(), options, "{key}");

@@ -76,6 +76,7 @@ fn draw(random: &mut Random, kind: ModelKind, start: &TrainingOptions, timed: bo
         options.half_life_days = Some(log_uniform(3.0, 300.0));
     }
     if kind == ModelKind::Filter {
+        options.filter.lambda = log_uniform(10.0, 3_000.0);
         options.filter.low_pass = log_uniform(0.05, 2.0);
         options.filter.sharpen = log_uniform(0.01, 3.0);
         options.filter.user_power = random.random_range(0.2..=1.0);
@@ -94,6 +95,7 @@ fn near(random: &mut Random, kind: ModelKind, best: &TrainingOptions) -> Trainin
     let mut options = *best;
     options.half_life_days = options.half_life_days.map(|days| days * factor());
     if kind == ModelKind::Filter {
+        options.filter.lambda *= factor();
         options.filter.low_pass *= factor();
         options.filter.sharpen *= factor();
         for power in [&mut options.filter.user_power, &mut options.filter.item_power] {

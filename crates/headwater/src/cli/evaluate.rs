@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use headwater_training::evaluate::{Estimate, Metrics, Phase};
+use headwater_training::memory;
 use headwater_training::presets::Preset;
 use headwater_training::{Dataset, EvaluateOptions, Evaluation, ModelKind, TrainingOptions, evaluate};
 
@@ -49,6 +50,7 @@ pub(super) fn run(context: &Context, args: &EvaluateArgs) -> Result<(), Failure>
     training
         .set_all(args.model, &args.options)
         .map_err(|invalid| usage(invalid, "as in `--set factors=128`"))?;
+    training.memory = memory::available_bytes();
     let options = EvaluateOptions {
         training,
         at: args.at.clone(),

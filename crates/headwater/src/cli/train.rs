@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use clap::Args;
 use headwater_log::LogReader;
 use headwater_registry::{Lineage, ModelVersion};
-use headwater_training::{ModelKind, train};
+use headwater_training::{ModelKind, memory, train};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -50,6 +50,7 @@ pub(super) fn run(context: &Context, args: &TrainArgs) -> Result<(), Failure> {
     options
         .set_all(args.model, &args.options)
         .map_err(|invalid| usage(invalid, "as in `--set factors=128`"))?;
+    options.memory = memory::available_bytes();
     let registry = context.registry()?;
     let reader = LogReader::open(&Layout::of(&context.data_dir).events)?;
     if reader.start() == reader.end() {

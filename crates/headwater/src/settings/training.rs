@@ -1,7 +1,7 @@
 //! How models are trained.
 
 use headwater_base::Timestamp;
-use headwater_models::filter::FilterOptions;
+use headwater_models::filter::{FilterOptions, Form};
 use headwater_models::ials::{IalsOptions, Solver};
 use headwater_training::examples::ExampleOptions;
 use headwater_training::{ModelKind, TrainingOptions};
@@ -35,10 +35,26 @@ impl Default for TrainingSettings {
     }
 }
 
+/// Which linear model a filter is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum FilterForm {
+    /// On the graph of users and items.
+    #[default]
+    Graph,
+    /// The closed form of least squares.
+    Ease,
+}
+
 /// `[training.filter]`; `train --model filter --set KEY=VALUE` changes one for one run.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct FilterSettings {
+    /// Which linear model: `graph` filters on the graph of users and items, `ease` is the closed form of least squares, whose
+    /// matrix of items times items has to fit into memory.
+    pub form: FilterForm,
+    /// Strength of EASE's regularisation.
+    pub lambda: f32,
     /// Singular vectors that the low-pass filter lets through; 0 leaves it out.
     pub components: usize,
     /// Weight of the low-pass filter beside the co-occurrences.
@@ -61,19 +77,19 @@ pub struct FilterSettings {
 
 impl Default for FilterSettings {
     fn default() -> Self {
-        let FilterOptions { components, low_pass, sharpen, user_power, item_power, neighbours, passes, seed } =
-            FilterOptions::default();
-        let half_life_days = 0.0;
+        let defaults = FilterOptions::default();
         Self {
-            components,
-            low_pass,
-            sharpen,
-            user_power,
-            item_power,
-            neighbours,
-            passes,
-            half_life_days,
-            seed,
+            form: FilterForm::default(),
+            lambda: defaults.lambda,
+            components: defaults.components,
+            low_pass: defaults.low_pass,
+            sharpen: defaults.sharpen,
+            user_power: defaults.user_power,
+            item_power: defaults.item_power,
+            neighbours: defaults.neighbours,
+            passes: defaults.passes,
+            half_life_days: 0.0,
+            seed: defaults.seed,
         }
     }
 }
@@ -81,22 +97,23 @@ impl Default for FilterSettings {
 impl FilterSettings {
     /// The same as the trainer is told.
     pub fn options(&self) -> TrainingOptions {
-        let Self { components, low_pass, sharpen, user_power, item_power, neighbours, passes, seed, .. } =
-            *self;
-        TrainingOptions {
-            filter: FilterOptions {
-                components,
-                low_pass,
-                sharpen,
-                user_power,
-                item_power,
-                neighbours,
-                passes,
-                seed,
+        let filter = FilterOptions {
+            form: match self.form {
+                FilterForm::Graph => Form::Graph,
+                FilterForm::Ease => Form::Ease,
             },
-            half_life_days: (self.half_life_days > 0.0).then_some(self.half_life_days),
-            ..TrainingOptions::default()
-        }
+            lambda: self.lambda,
+            components: self.components,
+            low_pass: self.low_pass,
+            sharpen: self.sharpen,
+            user_power: self.user_power,
+            item_power: self.item_power,
+            neighbours: self.neighbours,
+            passes: self.passes,
+            seed: self.seed,
+        };
+        let half_life_days = (self.half_life_days > 0.0).then_some(self.half_life_days);
+        TrainingOptions { filter, half_life_days, ..TrainingOptions::default() }
     }
 }
 

@@ -2,5 +2,6 @@
 
 pub(crate) mod cholesky;
 pub(crate) mod eigen;
+pub(crate) mod inverse;
 pub(crate) mod spectrum;
 pub(crate) mod tall;

@@ -1,4 +1,6 @@
-//! Graph filters: linear models from a user's own history to every item.
+//! Filters: linear models from a user's own history to every item.
+//!
+//! # The graph filter
 //!
 //! The users and items of the interactions R are a graph; a history is a signal on its items, and what suits the user is that
 //! signal with its noise filtered away. With `N = Du^-a R Di^-b` (degrees to the powers `a` and `b`), a history `x` has the
@@ -14,17 +16,25 @@
 //! smoothing would spread is the sharpening of BSPM (Choi et al. 2023, "Blurring-Sharpening Process Models for
 //! Collaborative Filtering"), in one step of Euler.
 //!
-//! All of it is one items x items matrix, applied to a history that may have changed a moment ago. It is dense, so what
+//! # EASE
+//!
+//! The matrix with the least squared error is known in closed form ([`Form::Ease`]).
+//!
+//! # Serving
+//!
+//! Either is one items x items matrix, applied to a history that may have changed a moment ago. It is dense, so what
 //! serves ([`Filter`]) keeps a bounded number of entries for each item; [`Exact`] is the whole, to see what that loses.
 
+mod ease;
 mod exact;
+mod graph;
 mod options;
 mod train;
 
 use std::cell::RefCell;
 
 pub use exact::Exact;
-pub use options::FilterOptions;
+pub use options::{FilterOptions, Form};
 pub use train::{Stage, train};
 
 use crate::error::ModelError;

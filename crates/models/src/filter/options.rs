@@ -2,9 +2,24 @@
 
 use crate::error::ModelError;
 
-/// Options of the graph filter. The defaults are those of GF-CF; `low_pass`, `sharpen` and the powers are worth tuning.
+/// Which linear model a filter is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Form {
+    /// Filters on the graph of users and items.
+    #[default]
+    Graph,
+    /// The closed form of least squares. Its matrix has to fit into memory: see [`FilterOptions::memory_bytes`].
+    Ease,
+}
+
+/// Options of a filter. Those of the graph are by default those of GF-CF; `low_pass`, `sharpen` and the powers are worth
+/// tuning, as is `lambda` of EASE.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FilterOptions {
+    /// Which linear model.
+    pub form: Form,
+    /// Strength of EASE's regularisation, positive.
+    pub lambda: f32,
     /// Singular vectors that the ideal low-pass filter lets through; 0 leaves the filter out.
     pub components: usize,
     /// Weight of the ideal low-pass filter beside the co-occurrences, not negative.
@@ -26,6 +41,8 @@ pub struct FilterOptions {
 impl Default for FilterOptions {
     fn default() -> Self {
         Self {
+            form: Form::Graph,
+            lambda: 200.0,
             components: 256,
             low_pass: 0.3,
             sharpen: 0.0,
@@ -57,7 +74,25 @@ impl FilterOptions {
             let expected = if most > 2.0 { "a number from 0 to 1000" } else { "a number from 0 to 2" };
             check((0.0..=most).contains(&value), option, value.into(), expected)?;
         }
+        check(
+            self.lambda.is_finite() && self.lambda > 0.0,
+            "lambda",
+            self.lambda.into(),
+            "a finite number above 0",
+        )?;
         check(self.neighbours >= 1, "neighbours", self.neighbours as f64, "at least 1")?;
         check(self.passes >= 1, "passes", self.passes as f64, "at least 1")
+    }
+
+    /// About how many bytes training needs beside its matrix of `entries` interactions of `users` with `items`.
+    pub fn memory_bytes(&self, users: usize, items: usize, entries: usize) -> u64 {
+        let [users, items, entries] = [users, items, entries].map(|count| count as u64);
+        let served = items * 8 * self.neighbours.min(items as usize) as u64;
+        let work = match self.form {
+            // Two more matrices, and thrice the vectors of both sides.
+            Form::Graph => entries * 16 + 3 * (users + items) * 4 * (self.components as u64 + 48),
+            Form::Ease => entries * 8 + super::ease::memory_bytes(items as usize),
+        };
+        served + work
     }
 }

@@ -86,6 +86,56 @@ fn every_term_is_what_the_formula_says() {
     });
 }
 
+/// EASE by its definition, with the inverse from an exact decomposition.
+#[test]
+fn the_closed_form_is_what_the_formula_says() {
+    let lambda = 7.5;
+    let matrix = matrix();
+    let mut gram = vec![0f64; ITEMS * ITEMS];
+    for row in matrix.iter() {
+        for (a, x) in row.iter() {
+            for (b, y) in row.iter() {
+                gram[a as usize * ITEMS + b as usize] += f64::from(x) * f64::from(y);
+            }
+        }
+    }
+    (0..ITEMS).for_each(|i| gram[i * ITEMS + i] += lambda);
+    let (values, vectors) = crate::dense::eigen::symmetric(&gram, ITEMS);
+    let inverse = |i: usize, j: usize| -> f64 {
+        (0..ITEMS).map(|k| vectors[k * ITEMS + i] * vectors[k * ITEMS + j] / values[k]).sum()
+    };
+    let options = FilterOptions {
+        form: Form::Ease,
+        lambda: lambda as f32,
+        neighbours: ITEMS,
+        ..FilterOptions::default()
+    };
+    let mut stages = Vec::new();
+    let (served, exact) = train(&matrix, &options, &mut |stage| stages.push(stage)).unwrap();
+    assert_eq!(stages[0], Stage::Inverse { done: ITEMS, of: ITEMS });
+    let history = [past(3, 1.0), past(11, 2.0)];
+    let query = Query { history: &history, item: None };
+    let rows: Vec<Row> = (0..ITEMS as Row).collect();
+    for model in [&served as &dyn Score, &exact] {
+        let mut scores = vec![0f32; ITEMS];
+        model.score(&query, &rows, &mut scores);
+        for (j, score) in scores.iter().enumerate() {
+            let weight = |i: usize| if i == j { 0.0 } else { -inverse(i, j) / inverse(j, j) };
+            let slow = weight(3) + 2.0 * weight(11);
+            assert!((f64::from(*score) - slow).abs() < 1e-4, "item {j}: {score} {slow}");
+        }
+    }
+}
+
+#[test]
+fn the_closed_form_says_what_memory_it_needs() {
+    let ease = FilterOptions { form: Form::Ease, ..FilterOptions::default() };
+    let bytes = ease.memory_bytes(30_000, 40_000, 800_000);
+    assert!((6_400_000_000..6_900_000_000).contains(&bytes), "{bytes}");
+    let graph = FilterOptions::default().memory_bytes(30_000, 40_000, 800_000);
+    assert!((100_000_000..600_000_000).contains(&graph), "{graph}");
+}
+
 #[test]
 fn the_largest_entries_stay_and_small_ones_go() {
     let all = FilterOptions { components: 8, neighbours: ITEMS, ..FilterOptions::default() };

@@ -2,7 +2,7 @@
 //!
 //! Both work in tiles of 4 x 16 sums held in registers. Widths are multiples of sixteen.
 
-use super::lanes::{add, pairs, pairs_mut, scale_add};
+use super::lanes::{Pair, add, pairs, pairs_mut, scale_add};
 use super::vectorised;
 
 /// Rows whose products are added up in registers before the sums go to memory: 48 rows of 128 numbers fit the first
@@ -94,6 +94,37 @@ pub(crate) fn rotate_tile(rotation: &Rotation, rows: [&[f32]; 4], turned: &mut [
         }
         for (k, sum) in sums.iter().enumerate() {
             pairs_mut(&mut turned[k * width..(k + 1) * width])[number] = *sum;
+        }
+    }
+}
+
+vectorised! {
+    /// Subtracts products from the sixteen columns of `panel` in rows of `width` numbers: from row r that of row r of `left`
+    /// with the columns, of which `columns` has one number each for each number of a row of `left`.
+    pub(crate) fn subtract_products(
+        target: &mut [f32],
+        width: usize,
+        panel: usize,
+        left: &[f32],
+        columns: &[Pair],
+    ) {
+        let depth = columns.len();
+        for (rows, left) in target.chunks_mut(4 * width).zip(left.chunks(4 * depth)) {
+            let last = rows.len() / width - 1;
+            let row = |k: usize| { let k = k.min(last); &left[k * depth..(k + 1) * depth] };
+            let four = [row(0), row(1), row(2), row(3)];
+            let mut sums = [[[0f32; 8]; 2]; 4];
+            for (k, block) in columns.iter().enumerate() {
+                for (sum, row) in sums.iter_mut().zip(four) {
+                    scale_add(&mut sum[0], row[k], &block[0]);
+                    scale_add(&mut sum[1], row[k], &block[1]);
+                }
+            }
+            for (row, sum) in rows.chunks_exact_mut(width).zip(&sums) {
+                let target = &mut pairs_mut(row)[panel];
+                scale_add(&mut target[0], -1.0, &sum[0]);
+                scale_add(&mut target[1], -1.0, &sum[1]);
+            }
         }
     }
 }

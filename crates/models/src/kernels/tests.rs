@@ -3,9 +3,11 @@
 use headwater_base::random::seeded;
 use rand::Rng as _;
 
-use super::lanes::{self, PADDING};
-use super::product::{Rotation, add_gram, rotate_rows};
+use super::lanes::{self, PADDING, pairs};
+use super::product::{Rotation, add_gram, rotate_rows, subtract_products};
+use super::sparse::{add_products, combine_lanes, combine_rows};
 use super::{portable, quantised};
+use crate::matrix::Csr;
 
 fn numbers(count: usize, stream: &str) -> Vec<f32> {
     let mut random = seeded(3, stream);
@@ -103,5 +105,75 @@ fn quantised_scans() {
             |row: &[i8]| -> i64 { row.iter().zip(&query).map(|(&c, &q)| i64::from(c) * i64::from(q)).sum() };
         let expected: Vec<i64> = codes.chunks_exact(width).map(slow).collect();
         assert_eq!(products.iter().map(|&p| i64::from(p)).collect::<Vec<_>>(), expected);
+    }
+}
+
+#[test]
+fn sparse_times_dense() {
+    let entries =
+        (0..30u32).flat_map(|row| (0..row % 9).map(move |k| (row, (row * 5 + k * 7) % 40, 0.5 + k as f32)));
+    let matrix = Csr::from_pairs(30, 40, entries).unwrap();
+    for width in [16, 48] {
+        let dense = numbers(40 * width, "dense");
+        for row in matrix.iter() {
+            let mut sum = vec![7f32; width];
+            combine_rows(&mut sum, row, &dense);
+            let mut twin = vec![7f32; width];
+            portable(|| combine_rows(&mut twin, row, &dense));
+            assert_eq!(twin, sum);
+            for (k, sum) in sum.iter().enumerate() {
+                let slow: f64 =
+                    row.iter().map(|(c, w)| f64::from(w) * f64::from(dense[c as usize * width + k])).sum();
+                assert!((f64::from(*sum) - slow).abs() < 1e-3);
+            }
+        }
+    }
+    let columns = pairs(&numbers(40 * 16, "columns")).to_vec();
+    let mut sums = vec![[[7f32; 8]; 2]; 20];
+    combine_lanes(&mut sums, 10, &matrix, &columns);
+    let mut twin = sums.clone();
+    portable(|| combine_lanes(&mut twin, 10, &matrix, &columns));
+    assert_eq!(twin, sums);
+    for (offset, sum) in sums.iter().enumerate() {
+        for lane in 0..16 {
+            let at = |column: u32| columns[column as usize][lane / 8][lane % 8];
+            let slow: f64 =
+                matrix.row(10 + offset).iter().map(|(c, w)| f64::from(w) * f64::from(at(c))).sum();
+            assert!((f64::from(sum[lane / 8][lane % 8]) - slow).abs() < 1e-3);
+        }
+    }
+}
+
+#[test]
+fn products_with_a_panel() {
+    for (count, depth) in [(1, 16), (4, 32), (7, 48)] {
+        let rows = numbers(count * depth, "left");
+        let panel = pairs(&numbers(depth * 16, "panel")).to_vec();
+        let product = |row: usize, lane: usize| -> f64 {
+            let terms = (0..depth)
+                .map(|k| f64::from(rows[row * depth + k]) * f64::from(panel[k][lane / 8][lane % 8]));
+            terms.sum()
+        };
+        let scales = numbers(count, "scales");
+        let mut sums = vec![[[1f32; 8]; 2]; count];
+        let mut twin = sums.clone();
+        add_products(&mut sums, &rows, &scales, &panel);
+        portable(|| add_products(&mut twin, &rows, &scales, &panel));
+        assert_eq!(twin, sums);
+        let width = 32;
+        let mut target = vec![1f32; count * width];
+        let mut twin = target.clone();
+        subtract_products(&mut target, width, 1, &rows, &panel);
+        portable(|| subtract_products(&mut twin, width, 1, &rows, &panel));
+        assert_eq!(twin, target);
+        for row in 0..count {
+            for lane in 0..16 {
+                let slow = product(row, lane);
+                let added = f64::from(sums[row][lane / 8][lane % 8]);
+                assert!((added - 1.0 - f64::from(scales[row]) * slow).abs() < 1e-3);
+                assert!((f64::from(target[row * width + 16 + lane]) - 1.0 + slow).abs() < 1e-3);
+                assert_eq!(target[row * width + lane], 1.0, "another panel");
+            }
+        }
     }
 }

@@ -14,6 +14,7 @@ use serde_json::Value;
 use crate::TrainingError;
 use crate::dataset::{Case, Dataset, Split, Stage};
 use crate::fit::{FitProgress, Fitted, ModelKind, fit};
+use crate::memory;
 use crate::options::TrainingOptions;
 use crate::tune;
 
@@ -104,7 +105,7 @@ pub fn evaluate(
     let train_seconds = started.elapsed().as_secs_f64();
     progress(Phase::Scoring { cases: split.cases.len() });
     let measured = measure(&fitted, &split, &split.cases, &options.at);
-    let peak_memory_bytes = peak_memory_bytes();
+    let peak_memory_bytes = memory::peak_bytes();
     let whole = if matches!(fitted, Fitted::Filter(_)) { whole(fitted, &split, options) } else { None };
     let popular = fit(ModelKind::Popular, &split, &training, &mut |_| {})?;
     let beside = measure(&popular, &split, &split.cases, &options.at);
@@ -146,14 +147,6 @@ fn whole(fitted: Fitted, split: &Split, options: &EvaluateOptions) -> Option<rep
         metrics: exact.metrics(options.seed),
         difference: served.difference(&exact, options.seed),
     })
-}
-
-/// The most memory this process has held, by the kernel's count; 0 where the system does not say.
-pub fn peak_memory_bytes() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kibibytes = line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse::<u64>().ok());
-    kibibytes.unwrap_or(0) * 1024
 }
 
 /// A name for what was evaluated, for lineage: hash of its options.

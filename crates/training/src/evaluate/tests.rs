@@ -193,3 +193,14 @@ fn a_filter_is_measured_as_it_serves_with_the_whole_beside() {
     let lost = pruned.metrics["ndcg@10"].value - mine.value;
     assert!((whole.difference["ndcg@10"].value - lost).abs() < 1e-12 && lost != 0.0, "{lost}");
 }
+
+#[test]
+fn the_closed_form_is_refused_where_its_matrix_does_not_fit() {
+    let mut options = EvaluateOptions { at: vec![10], validate: false, ..EvaluateOptions::default() };
+    options.training.set_all(ModelKind::Filter, &["form=ease", "lambda=20"]).unwrap();
+    let report = run(ModelKind::Filter, &two_tastes(), &options);
+    assert!(report.metrics["ndcg@10"].low > report.beside["popular"]["ndcg@10"].high, "{report:?}");
+    options.training.memory = Some(10_000);
+    let error = evaluate(ModelKind::Filter, &two_tastes(), &options, &mut |_| {}).unwrap_err();
+    assert!(error.to_string().starts_with("training 40 items needs about"), "{error}");
+}
