@@ -1,5 +1,8 @@
 //! Reading the values of declared features for a request.
 
+mod few;
+mod window;
+
 use compact_str::CompactString;
 use headwater_base::{Actor, FeatureValue, Fields, Timestamp, Value};
 
@@ -7,14 +10,12 @@ use crate::catalogue::Catalogue;
 use crate::declared::plan::{Compiled, Place, ReadOp, Source, TilesRead, layout_of};
 use crate::declared::{FieldRef, Part, Plan, TimeFeature};
 use crate::state::State;
-use crate::tiles::column::{decayed_at, get_f32, get_time, sum_since};
+use crate::tiles::column::get_time;
 use crate::tiles::fixed::Window;
 use crate::tiles::large::{Cell, Distinct, Frequent, Quantile};
 use crate::tiles::{GroupLayout, NO_WORD, Row};
 use crate::{FeaturesError, ItemIndex};
-
-/// A decayed total within a window that is smaller than this share of the total is taken for 0.
-const NOISE: f64 = 1e-9;
+use few::Few;
 
 /// For whom and when features are asked.
 #[derive(Clone, Copy, Debug)]
@@ -35,11 +36,13 @@ pub struct FeatureRows {
     /// What was asked for, of which plan: what follows of it is kept as long as the same is asked.
     asked: Vec<usize>,
     plan: u64,
+    /// The columns whose values are shared, and those whose values are in each row.
+    shared_columns: Vec<usize>,
+    item_columns: Vec<usize>,
     /// For each column, where its value is: in `shared`, or in each row.
     columns: Vec<ColumnPlace>,
     shared: Vec<FeatureValue>,
     rows: Vec<FeatureValue>,
-    width: usize,
     items: usize,
 }
 
@@ -60,19 +63,18 @@ impl FeatureRows {
         self.asked.clear();
         self.asked.extend_from_slice(columns);
         self.plan = plan.fingerprint();
-        let (mut shared, mut width) = (0, 0);
-        let place = |column: &usize| {
-            if plan.features[*column].of_item {
-                width += 1;
-                ColumnPlace::Row(width - 1)
-            } else {
-                shared += 1;
-                ColumnPlace::Shared(shared - 1)
-            }
-        };
+        self.shared_columns.clear();
+        self.item_columns.clear();
         self.columns.clear();
-        self.columns.extend(columns.iter().map(place));
-        self.width = width;
+        for column in columns {
+            let (of_kind, place): (_, fn(usize) -> ColumnPlace) = if plan.features[*column].of_item {
+                (&mut self.item_columns, ColumnPlace::Row)
+            } else {
+                (&mut self.shared_columns, ColumnPlace::Shared)
+            };
+            self.columns.push(place(of_kind.len()));
+            of_kind.push(*column);
+        }
     }
 
     /// How many items have a row.
@@ -98,7 +100,7 @@ impl FeatureRows {
     fn at(&self, item: usize, column: ColumnPlace) -> &FeatureValue {
         match column {
             ColumnPlace::Shared(index) => &self.shared[index],
-            ColumnPlace::Row(index) => &self.rows[item * self.width + index],
+            ColumnPlace::Row(index) => &self.rows[item * self.item_columns.len() + index],
         }
     }
 }
@@ -182,28 +184,21 @@ impl<'a> Reading<'a> {
             }
         }
         out.begin(plan, columns);
-        let FeatureRows { columns: places, shared, rows, width, .. } = out;
-        for (column, place) in columns.iter().zip(&*places) {
-            if let ColumnPlace::Shared(_) = place {
-                shared.push(self.value(&plan.features[*column], found, None));
-            }
-        }
+        let value =
+            |column: &usize, found: &[Found<'a>], item| self.value(&plan.features[*column], found, item);
+        out.shared.extend(out.shared_columns.iter().map(|column| value(column, found, None)));
         out.items = items.len();
-        if *width == 0 {
+        if out.item_columns.is_empty() {
             return;
         }
-        rows.reserve(*width * items.len());
+        out.rows.reserve(out.item_columns.len() * items.len());
         for item in items {
             for (found, place) in found.iter_mut().zip(&plan.places) {
                 if place.of_item {
                     *found = self.find(place, *item);
                 }
             }
-            for (column, place) in columns.iter().zip(&*places) {
-                if let ColumnPlace::Row(_) = place {
-                    rows.push(self.value(&plan.features[*column], found, *item));
-                }
-            }
+            out.rows.extend(out.item_columns.iter().map(|column| value(column, found, *item)));
         }
     }
 
@@ -331,33 +326,26 @@ impl<'a> Reading<'a> {
         self.of_cells(read.read, |column| layout.window(tiles, tail, column))
     }
 
+    #[inline]
     fn of_window(&self, read: ReadOp, window: &Window<'_>) -> FeatureValue {
+        match read {
+            ReadOp::Count(at) => number(window::count(window, at)),
+            ReadOp::Sum(at) => number(window::sum(window, at)),
+            ReadOp::Mean { count, sum } => number(window::sum(window, sum) / window::count(window, count)),
+            ReadOp::Rate { hits, total, prior } => {
+                rate(window::count(window, hits), window::count(window, total), prior)
+            }
+            _ => self.of_other_window(read, window),
+        }
+    }
+
+    /// What is rarer or takes longer, apart so that the others are short.
+    #[inline(never)]
+    fn of_other_window(&self, read: ReadOp, window: &Window<'_>) -> FeatureValue {
         let now = self.request.time.as_micros();
-        let Window { base, last, .. } = *window;
-        let count = |at: usize| {
-            let total = last.map_or(0, |tile| tile[at]);
-            f64::from(total.wrapping_sub(base.map_or(0, |tile| tile[at])))
-        };
-        let decayed = |at: usize, half_life: f64| {
-            let of = |tile: &[u32]| decayed_at(&tile[at..], now, half_life);
-            let total = last.map_or(0.0, of);
-            let within = total - base.map_or(0.0, of);
-            // What is left of a difference of nearly equal numbers is noise.
-            if within > total.abs() * NOISE || within < -total.abs() * NOISE { within } else { 0.0 }
-        };
-        let sum = |at: usize| last.map_or(0.0, |tile| sum_since(&tile[at..], base.map(|base| &base[at..])));
-        let rate = |hits: f64, total: f64, prior: (f32, f32)| {
-            number((hits + f64::from(prior.0)) / (total + f64::from(prior.1)))
-        };
-        let newest = |pick: &dyn Fn(&[u32]) -> Option<FeatureValue>| {
-            window.newest_first().find_map(pick).unwrap_or_default()
-        };
+        let decayed = |at: usize, half_life: f64| window::decayed(window, at, half_life, now);
         let seconds = |since: i64| FeatureValue::Number(((now - since).max(0) as f64 / 1e6) as f32);
         match read {
-            ReadOp::Count(at) => number(count(at)),
-            ReadOp::Sum(at) => number(sum(at)),
-            ReadOp::Mean { count: n, sum: total } => number(sum(total) / count(n)),
-            ReadOp::Rate { hits, total, prior } => rate(count(hits), count(total), prior),
             ReadOp::Decayed { column, half_life } => number(decayed(column, half_life)),
             ReadOp::DecayedMean { count, sum, half_life } => match decayed(count, half_life) {
                 0.0 => FeatureValue::Missing,
@@ -366,22 +354,23 @@ impl<'a> Reading<'a> {
             ReadOp::DecayedRate { hits, total, prior, half_life } => {
                 rate(decayed(hits, half_life), decayed(total, half_life), prior)
             }
-            ReadOp::Min(at) => extreme(window, at, f32::min),
-            ReadOp::Max(at) => extreme(window, at, f32::max),
-            ReadOp::LastValue(at) => newest(&|tile| {
-                get_time(&tile[at..]).map(|_| FeatureValue::number(f32::from_bits(tile[at + 2])))
-            }),
-            ReadOp::LastWord(at, attribute) => newest(&|tile| {
-                get_time(&tile[at..])?;
-                let word = self.state.tables.text(attribute, tile[at + 2], self.catalogue);
-                Some(word.map_or(FeatureValue::Missing, FeatureValue::Word))
-            }),
-            ReadOp::SecondsSinceLast(at) => newest(&|tile| get_time(&tile[at..]).map(seconds)),
-            ReadOp::SecondsSinceFirst(at) => window
-                .newest_first()
-                .filter_map(|tile| get_time(&tile[at..]))
-                .min()
-                .map_or(FeatureValue::Missing, seconds),
+            ReadOp::Min(at) => window::extreme(window, at, f32::min),
+            ReadOp::Max(at) => window::extreme(window, at, f32::max),
+            ReadOp::LastValue(at) => window::newest(window, at)
+                .map_or(FeatureValue::Missing, |tile| FeatureValue::number(f32::from_bits(tile[at + 2]))),
+            ReadOp::LastWord(at, attribute) => {
+                let word = window::newest(window, at)
+                    .and_then(|tile| self.state.tables.text(attribute, tile[at + 2], self.catalogue));
+                word.map_or(FeatureValue::Missing, FeatureValue::Word)
+            }
+            ReadOp::SecondsSinceLast(at) => {
+                let time = window::newest(window, at).and_then(|tile| get_time(&tile[at..]));
+                time.map_or(FeatureValue::Missing, seconds)
+            }
+            ReadOp::SecondsSinceFirst(at) => {
+                let times = window.newest_first().filter_map(|tile| get_time(&tile[at..]));
+                times.min().map_or(FeatureValue::Missing, seconds)
+            }
             _ => FeatureValue::Missing,
         }
     }
@@ -455,30 +444,9 @@ impl<'a> Reading<'a> {
 
 /// How many words are usual in a list.
 const FEW_WORDS: usize = 8;
-/// How many places and tails are usual in a plan.
-const FEW: usize = 16;
 
-/// Values that lie on the stack as long as they are few.
-struct Few<T> {
-    few: [T; FEW],
-    many: Vec<T>,
-    length: usize,
-}
-
-impl<T: Copy + Default> Few<T> {
-    fn new(length: usize) -> Self {
-        let many = if length > FEW { vec![T::default(); length] } else { Vec::new() };
-        Self { few: [T::default(); FEW], many, length }
-    }
-
-    fn as_mut(&mut self) -> &mut [T] {
-        if self.length > FEW { &mut self.many } else { &mut self.few[..self.length] }
-    }
-}
-
-fn extreme(window: &Window<'_>, at: usize, better: fn(f32, f32) -> f32) -> FeatureValue {
-    let values = window.newest_first().filter_map(|tile| get_f32(&tile[at..]));
-    values.reduce(better).map_or(FeatureValue::Missing, FeatureValue::number)
+fn rate(hits: f64, total: f64, prior: (f32, f32)) -> FeatureValue {
+    number((hits + f64::from(prior.0)) / (total + f64::from(prior.1)))
 }
 
 fn number(value: f64) -> FeatureValue {

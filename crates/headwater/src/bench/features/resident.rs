@@ -1,16 +1,21 @@
 //! `resident`: what a million users with twenty features hold.
 
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
+use headwater_base::Event;
+use headwater_features::Views;
+use headwater_log::{Batch, Partition};
 use serde_json::Value;
 
-use super::backfill::backfill;
 use super::core_time::memory;
 use super::declared::{Declared, TWENTY};
-use super::moments::World;
+use super::moments::{Moment, World, upserts};
 use crate::bench::BenchError;
 use crate::bench::report::{Figure, Report};
 
+/// Events folded at once.
+const BATCH: usize = 4_096;
 /// The process, what its rows and histories say they hold, and how many users there were.
 const FIGURES: [(&str, &str); 3] =
     [("resident_bytes", "bytes"), ("resident_accounted_bytes", "bytes"), ("resident_users", "users")];
@@ -20,17 +25,35 @@ pub(super) fn run(report: &mut Report, world: World, events: usize) -> Result<()
     let declared = Declared::compile(TWENTY)?;
     let mut met = vec![false; world.users as usize];
     let moments = world.moments().take(events).inspect(|moment| met[moment.user as usize] = true);
-    let (_, replay) = backfill(&declared, &world.categories(), moments, false)?;
+    let views = folded(&declared, upserts(&world.categories()), moments)?;
     let users = met.iter().filter(|met| **met).count();
-    let values = [memory("VmRSS")?, replay.resident_bytes() as f64, users as f64];
+    let values = [memory("VmRSS")?, views.hold().resident_bytes() as f64, users as f64];
     for ((name, unit), value) in FIGURES.into_iter().zip(values) {
         report.figures.add(name, Figure::once(value, unit));
     }
     report.notes.push(format!(
-        "resident: the whole process after {events} events of {users} users over {:.0} days",
+        "resident: the whole process, with views as a server has them, after {events} events of {users} users over {:.0} days",
         world.days(events)
     ));
     Ok(())
+}
+
+/// The views of a server that read all of it.
+fn folded(
+    declared: &Declared,
+    items: impl Iterator<Item = Event>,
+    moments: impl Iterator<Item = Moment>,
+) -> Result<Views, BenchError> {
+    let views = Views::new(Arc::new(declared.schema.clone()), declared.options.clone());
+    let mut offset = 0;
+    let mut events = items.chain((0..).zip(moments).map(|(number, moment)| moment.event(number))).peekable();
+    while events.peek().is_some() {
+        let events: Arc<[Event]> = events.by_ref().take(BATCH).collect();
+        let batch = Batch { partition: Partition(0), first: offset, events };
+        offset = batch.next();
+        views.apply(&batch).map_err(|error| BenchError::Answer(error.to_string()))?;
+    }
+    Ok(views)
 }
 
 /// The same in a process of its own.
