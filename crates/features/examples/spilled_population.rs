@@ -40,7 +40,7 @@ fn main() {
         ..Schema::default()
     });
     let spill = limit.map(|limit| SpillOptions { limit: limit << 20, folder: folder.path().into() });
-    let plan = Arc::new(Plan::new(&twenty(), &schema).unwrap());
+    let plan = Arc::new(Plan::new(&features(), &schema).unwrap());
     let views = Views::new(schema, ViewsOptions { plan, spill, threads: 1, ..ViewsOptions::default() });
     apply(
         &views,
@@ -120,8 +120,8 @@ fn event(number: usize, fact: Fact) -> Event {
     Event { id: EventId::trusted(format!("e{number}")), time, received: time, fact }
 }
 
-/// Twenty features of users and of users with a category.
-fn twenty() -> Vec<FeatureSpec> {
+/// Features of users and of users with a category.
+fn features() -> Vec<FeatureSpec> {
     let entities = [vec![Part::User], vec![Part::User, Part::Field(FieldRef::Item("category".into()))]];
     let kinds = [Aggregate::Count, Aggregate::Sum, Aggregate::TimeSince, Aggregate::Last(Attribute::Item)];
     let hours = [Some(24), Some(7 * 24), None];

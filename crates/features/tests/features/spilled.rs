@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use headwater_base::{Actor, Event, Fact, Fields, SessionId, UserId};
@@ -246,6 +247,15 @@ fn a_folder_that_cannot_be_used_stops_the_fold_and_is_named() {
     assert_eq!(views.profile(&Actor::user(UserId::trusted("u0"))).unwrap().interactions.len(), 1);
 }
 
+/// Says when it is over, also by a panic.
+struct Folding<'a>(&'a AtomicBool);
+
+impl Drop for Folding<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn what_moves_to_a_new_database_is_folded_and_read_meanwhile() {
     let folder = tempfile::tempdir().unwrap();
@@ -265,11 +275,12 @@ fn what_moves_to_a_new_database_is_folded_and_read_meanwhile() {
             event(number as i64, number as i64, fact)
         })
         .collect();
-    let done = std::sync::atomic::AtomicBool::new(false);
+    let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
+        let folding = Folding(&done);
         let rewriting = scope.spawn(|| {
             let mut times = 0;
-            while times < 3 || !done.load(std::sync::atomic::Ordering::Relaxed) {
+            while times < 3 || !done.load(Ordering::Relaxed) {
                 spilled.rewrite_spilled().unwrap();
                 times += 1;
             }
@@ -285,7 +296,7 @@ fn what_moves_to_a_new_database_is_folded_and_read_meanwhile() {
                 assert!(bytes(&spilled) == bytes(&whole), "the bytes differ after {piece} pieces");
             }
         }
-        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        drop(folding);
         rewriting.join().unwrap();
     });
     assert!(bytes(&spilled) == bytes(&whole));
