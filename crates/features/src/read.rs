@@ -7,7 +7,7 @@ use compact_str::CompactString;
 use headwater_base::{Actor, FeatureValue, Fields, Timestamp, Value};
 
 use crate::catalogue::Catalogue;
-use crate::declared::plan::{Compiled, Place, ReadOp, Source, TilesRead, layout_of};
+use crate::declared::plan::{Place, ReadOp, Source, TilesRead, layout_of};
 use crate::declared::{FieldRef, Part, Plan, TimeFeature};
 use crate::state::State;
 use crate::tiles::column::get_time;
@@ -66,14 +66,21 @@ impl FeatureRows {
         self.shared_columns.clear();
         self.item_columns.clear();
         self.columns.clear();
-        for column in columns {
-            let (of_kind, place): (_, fn(usize) -> ColumnPlace) = if plan.features[*column].of_item {
+        self.columns.resize(columns.len(), ColumnPlace::Shared(0));
+        // Columns of one window lie side by side, so that it is looked for once.
+        let mut order: Vec<(usize, usize)> = columns.iter().copied().enumerate().collect();
+        order.sort_by_key(|(_, column)| match &plan.features[*column].source {
+            Source::Tiles(read) => read.window,
+            Source::Field(_) | Source::Time(_) => usize::MAX,
+        });
+        for (asked, column) in order {
+            let (of_kind, place): (_, fn(usize) -> ColumnPlace) = if plan.features[column].of_item {
                 (&mut self.item_columns, ColumnPlace::Row)
             } else {
                 (&mut self.shared_columns, ColumnPlace::Shared)
             };
-            self.columns.push(place(of_kind.len()));
-            of_kind.push(*column);
+            self.columns[asked] = place(of_kind.len());
+            of_kind.push(column);
         }
     }
 
@@ -104,6 +111,9 @@ impl FeatureRows {
         }
     }
 }
+
+/// Items whose rows are looked for before the first of them is read.
+const AT_ONCE: usize = 16;
 
 /// Rows that were found for a request, by place of the plan. `None`: a part of the key is missing.
 type Found<'a> = Option<Option<&'a Row>>;
@@ -176,30 +186,69 @@ impl State {
 impl<'a> Reading<'a> {
     fn rows(&self, columns: &[usize], items: &[Option<ItemIndex>], out: &mut FeatureRows) {
         let plan = self.plan;
-        let mut found: Few<Found<'a>> = Few::new(plan.places.len());
+        let places = plan.places.len();
+        let mut found: Few<Found<'a>> = Few::new(places * AT_ONCE.min(items.len()).max(1));
         let found = found.as_mut();
-        for (found, place) in found.iter_mut().zip(&plan.places) {
-            if !place.of_item {
-                *found = self.find(place, None);
-            }
-        }
         out.begin(plan, columns);
-        let value =
-            |column: &usize, found: &[Found<'a>], item| self.value(&plan.features[*column], found, item);
-        out.shared.extend(out.shared_columns.iter().map(|column| value(column, found, None)));
         out.items = items.len();
+        self.find_all(&mut found[..places], false, None);
+        self.values(&out.shared_columns, &found[..places], None, &mut out.shared);
         if out.item_columns.is_empty() {
             return;
         }
-        out.rows.reserve(out.item_columns.len() * items.len());
-        for item in items {
-            for (found, place) in found.iter_mut().zip(&plan.places) {
-                if place.of_item {
-                    *found = self.find(place, *item);
-                }
-            }
-            out.rows.extend(out.item_columns.iter().map(|column| value(column, found, *item)));
+        for at in 1..found.len() / places.max(1) {
+            let (shared, others) = found.split_at_mut(places);
+            others[(at - 1) * places..at * places].copy_from_slice(shared);
         }
+        out.rows.reserve(out.item_columns.len() * items.len());
+        for items in items.chunks(AT_ONCE) {
+            // Memory is asked for the rows of several items before any of them is waited for.
+            let mut first = 0;
+            for (found, item) in found.chunks_mut(places.max(1)).zip(items) {
+                self.find_all(found, true, *item);
+            }
+            for row in found.iter().flatten().flatten() {
+                first ^= row.words().first().copied().unwrap_or(0);
+            }
+            std::hint::black_box(first);
+            for (number, item) in items.iter().enumerate() {
+                let found = &found[number * places..(number + 1) * places];
+                self.values(&out.item_columns, found, *item, &mut out.rows);
+            }
+        }
+    }
+
+    /// Finds the rows of the places that depend on the item, or of those that do not.
+    fn find_all(&self, found: &mut [Found<'a>], of_item: bool, item: Option<ItemIndex>) {
+        for (found, place) in found.iter_mut().zip(&self.plan.places) {
+            if place.of_item == of_item {
+                *found = self.find(place, item);
+            }
+        }
+    }
+
+    /// Reads the columns, of which those of one window follow one another.
+    #[inline]
+    fn values(
+        &self,
+        columns: &[usize],
+        found: &[Found<'a>],
+        item: Option<ItemIndex>,
+        values: &mut Vec<FeatureValue>,
+    ) {
+        let mut last: Option<(usize, Window<'a>)> = None;
+        values.extend(columns.iter().map(|column| {
+            let feature = &self.plan.features[*column];
+            let Source::Tiles(read) = &feature.source else { return self.of_moment(&feature.source, item) };
+            let Some(row) = found[read.place] else { return FeatureValue::Missing };
+            let Some(shape) = read.shape else { return self.of_large(read, row, self.tails[read.tail]) };
+            let window = match last {
+                Some((number, window)) if number == read.window => window,
+                _ => shape.window(row.map_or(&[], Row::words), self.tails[read.tail]),
+            };
+            last = Some((read.window, window));
+            self.of_window(read.read, &window)
+        }));
     }
 
     fn find(&self, place: &Place, item: Option<ItemIndex>) -> Found<'a> {
@@ -265,17 +314,6 @@ impl<'a> Reading<'a> {
             FieldRef::Item(name) => self.catalogue.fields(item?).get(name),
             FieldRef::User(name) => self.user_fields?.get(name),
             FieldRef::Context(name) => self.request.context.get(name),
-        }
-    }
-
-    #[inline]
-    fn value(&self, feature: &Compiled, found: &[Found<'a>], item: Option<ItemIndex>) -> FeatureValue {
-        let Source::Tiles(read) = &feature.source else { return self.of_moment(&feature.source, item) };
-        let Some(row) = found[read.place] else { return FeatureValue::Missing };
-        let tail = self.tails[read.tail];
-        match read.shape {
-            Some(shape) => self.of_window(read.read, &shape.window(row.map_or(&[], Row::words), tail)),
-            None => self.of_large(read, row, tail),
         }
     }
 
