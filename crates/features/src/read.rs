@@ -192,6 +192,7 @@ impl<'a> Reading<'a> {
         out.begin(plan, columns);
         out.items = items.len();
         self.find_all(&mut found[..places], false, None);
+        out.shared.resize(out.shared_columns.len(), FeatureValue::Missing);
         self.values(&out.shared_columns, &found[..places], None, &mut out.shared);
         if out.item_columns.is_empty() {
             return;
@@ -200,8 +201,9 @@ impl<'a> Reading<'a> {
             let (shared, others) = found.split_at_mut(places);
             others[(at - 1) * places..at * places].copy_from_slice(shared);
         }
-        out.rows.reserve(out.item_columns.len() * items.len());
-        for items in items.chunks(AT_ONCE) {
+        let width = out.item_columns.len();
+        out.rows.resize(width * items.len(), FeatureValue::Missing);
+        for (items, rows) in items.chunks(AT_ONCE).zip(out.rows.chunks_mut(AT_ONCE * width)) {
             // Memory is asked for the rows of several items before any of them is waited for.
             let mut first = 0;
             for (found, item) in found.chunks_mut(places.max(1)).zip(items) {
@@ -211,9 +213,9 @@ impl<'a> Reading<'a> {
                 first ^= row.words().first().copied().unwrap_or(0);
             }
             std::hint::black_box(first);
-            for (number, item) in items.iter().enumerate() {
+            for ((number, item), row) in items.iter().enumerate().zip(rows.chunks_mut(width)) {
                 let found = &found[number * places..(number + 1) * places];
-                self.values(&out.item_columns, found, *item, &mut out.rows);
+                self.values(&out.item_columns, found, *item, row);
             }
         }
     }
@@ -227,28 +229,37 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// Reads the columns, of which those of one window follow one another.
+    /// Reads the columns, of which those of one window follow one another, into as many values, which are missing yet.
     #[inline]
     fn values(
         &self,
         columns: &[usize],
         found: &[Found<'a>],
         item: Option<ItemIndex>,
-        values: &mut Vec<FeatureValue>,
+        values: &mut [FeatureValue],
     ) {
-        let mut last: Option<(usize, Window<'a>)> = None;
-        values.extend(columns.iter().map(|column| {
+        let (mut known, mut window) = (usize::MAX, Window::default());
+        for (column, value) in columns.iter().zip(values) {
             let feature = &self.plan.features[*column];
-            let Source::Tiles(read) = &feature.source else { return self.of_moment(&feature.source, item) };
-            let Some(row) = found[read.place] else { return FeatureValue::Missing };
-            let Some(shape) = read.shape else { return self.of_large(read, row, self.tails[read.tail]) };
-            let window = match last {
-                Some((number, window)) if number == read.window => window,
-                _ => shape.window(row.map_or(&[], Row::words), self.tails[read.tail]),
+            let Source::Tiles(read) = &feature.source else {
+                *value = self.of_moment(&feature.source, item);
+                continue;
             };
-            last = Some((read.window, window));
-            self.of_window(read.read, &window)
-        }));
+            let Some(row) = found[read.place] else { continue };
+            let Some(shape) = read.shape else {
+                *value = self.of_large(read, row, self.tails[read.tail]);
+                continue;
+            };
+            if known != read.window {
+                known = read.window;
+                window = shape.window(row.map_or(&[], Row::words), self.tails[read.tail]);
+            }
+            match of_window(read.read, &window).map(|number| number as f32) {
+                Some(number) if number.is_finite() => *value = FeatureValue::Number(number),
+                Some(_) => {}
+                None => *value = self.of_other_window(read.read, &window),
+            }
+        }
     }
 
     fn find(&self, place: &Place, item: Option<ItemIndex>) -> Found<'a> {
@@ -364,20 +375,7 @@ impl<'a> Reading<'a> {
         self.of_cells(read.read, |column| layout.window(tiles, tail, column))
     }
 
-    #[inline]
-    fn of_window(&self, read: ReadOp, window: &Window<'_>) -> FeatureValue {
-        match read {
-            ReadOp::Count(at) => number(window::count(window, at)),
-            ReadOp::Sum(at) => number(window::sum(window, at)),
-            ReadOp::Mean { count, sum } => number(window::sum(window, sum) / window::count(window, count)),
-            ReadOp::Rate { hits, total, prior } => {
-                rate(window::count(window, hits), window::count(window, total), prior)
-            }
-            _ => self.of_other_window(read, window),
-        }
-    }
-
-    /// What is rarer or takes longer, apart so that the others are short.
+    /// What is rarer or takes longer.
     #[inline(never)]
     fn of_other_window(&self, read: ReadOp, window: &Window<'_>) -> FeatureValue {
         let now = self.request.time.as_micros();
@@ -390,7 +388,7 @@ impl<'a> Reading<'a> {
                 count => number(decayed(sum, half_life) / count),
             },
             ReadOp::DecayedRate { hits, total, prior, half_life } => {
-                rate(decayed(hits, half_life), decayed(total, half_life), prior)
+                number(rate(decayed(hits, half_life), decayed(total, half_life), prior))
             }
             ReadOp::Min(at) => window::extreme(window, at, f32::min),
             ReadOp::Max(at) => window::extreme(window, at, f32::max),
@@ -483,8 +481,23 @@ impl<'a> Reading<'a> {
 /// How many words are usual in a list.
 const FEW_WORDS: usize = 8;
 
-fn rate(hits: f64, total: f64, prior: (f32, f32)) -> FeatureValue {
-    number((hits + f64::from(prior.0)) / (total + f64::from(prior.1)))
+/// What is read most, and soonest; `None` where it is something else.
+#[inline]
+fn of_window(read: ReadOp, window: &Window<'_>) -> Option<f64> {
+    match read {
+        ReadOp::Count(at) => Some(window::count(window, at)),
+        ReadOp::Sum(at) => Some(window::sum(window, at)),
+        ReadOp::Mean { count, sum } => Some(window::sum(window, sum) / window::count(window, count)),
+        ReadOp::Rate { hits, total, prior } => {
+            Some(rate(window::count(window, hits), window::count(window, total), prior))
+        }
+        _ => None,
+    }
+}
+
+#[inline]
+fn rate(hits: f64, total: f64, prior: (f32, f32)) -> f64 {
+    (hits + f64::from(prior.0)) / (total + f64::from(prior.1))
 }
 
 fn number(value: f64) -> FeatureValue {

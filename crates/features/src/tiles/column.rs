@@ -154,7 +154,7 @@ pub(crate) fn sum_since(cell: &[u32], base: Option<&[u32]>) -> f64 {
     put_sum(&mut since, get_sum(cell) - base.map_or(0, get_sum));
     let steps = get_sum(&since);
     // Most fit, and then it is the same number sooner.
-    i64::try_from(steps).map_or(steps as f64, |steps| steps as f64) / SUM_STEPS
+    i64::try_from(steps).map_or_else(|_| steps as f64, |steps| steps as f64) / SUM_STEPS
 }
 
 /// The three words of a 96-bit number.

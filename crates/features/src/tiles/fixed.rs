@@ -34,7 +34,7 @@ pub(crate) struct TilesShape {
 }
 
 /// The tiles of a window: those up to the newest, and the one before, if there is one.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Window<'a> {
     /// The tile before the window, where there is one in it.
     pub(crate) base: Option<&'a [u32]>,
