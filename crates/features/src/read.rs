@@ -205,14 +205,25 @@ impl<'a> Reading<'a> {
         out.rows.resize(width * items.len(), FeatureValue::Missing);
         for (items, rows) in items.chunks(AT_ONCE).zip(out.rows.chunks_mut(AT_ONCE * width)) {
             // Memory is asked for the rows of several items before any of them is waited for.
-            let mut first = 0;
+            let mut touched = 0;
+            for key in &plan.item_keys {
+                for item in items.iter().flatten() {
+                    let item = Some((*item, self.catalogue));
+                    touched ^= self.state.tables.known_word(*key, None, self.request.context, item);
+                }
+            }
             for (found, item) in found.chunks_mut(places.max(1)).zip(items) {
                 self.find_all(found, true, *item);
             }
             for row in found.iter().flatten().flatten() {
-                first ^= row.words().first().copied().unwrap_or(0);
+                touched ^= row.words().first().copied().unwrap_or(0);
             }
-            std::hint::black_box(first);
+            for (place, shape) in &plan.item_tiles {
+                for row in found.iter().skip(*place).step_by(places).flatten().flatten() {
+                    touched ^= shape.newest(row.words());
+                }
+            }
+            std::hint::black_box(touched);
             for ((number, item), row) in items.iter().enumerate().zip(rows.chunks_mut(width)) {
                 let found = &found[number * places..(number + 1) * places];
                 self.values(&out.item_columns, found, *item, row);

@@ -38,6 +38,9 @@ pub struct Plan {
     pub(crate) places: Vec<Place>,
     /// Where the tails of windows are: the hop of the tiles, and how far back, in microseconds.
     pub(crate) tails: Vec<(Hop, Option<i64>)>,
+    /// What is read for each item: the keys that are fields of it, and the fixed tiles, by place.
+    pub(crate) item_keys: Vec<usize>,
+    pub(crate) item_tiles: Vec<(usize, TilesShape)>,
     fingerprint: u64,
 }
 
@@ -488,6 +491,8 @@ impl Plan {
         for table in &mut self.tables {
             table.layout.finish();
         }
+        let of_item = |key: &Part| matches!(key, Part::Field(FieldRef::Item(_)));
+        self.item_keys = (0..self.keys.len()).filter(|key| of_item(&self.keys[*key])).collect();
         let mut windows = Vec::new();
         for feature in &mut self.features {
             if let Source::Tiles(read) = &mut feature.source {
@@ -497,6 +502,10 @@ impl Plan {
                 let layout = layout_of(&self.tables[table].layout, pair);
                 if let GroupLayout::Tiles(tiles) = &layout.groups[read.group] {
                     read.shape = Some(tiles.shape());
+                    let read_here = (read.place, tiles.shape());
+                    if self.places[read.place].of_item && !self.item_tiles.contains(&read_here) {
+                        self.item_tiles.push(read_here);
+                    }
                 }
             }
         }

@@ -152,9 +152,15 @@ pub(crate) fn sum_since(cell: &[u32], base: Option<&[u32]>) -> f64 {
     // The difference wraps as the totals do.
     let mut since = [0; 3];
     put_sum(&mut since, get_sum(cell) - base.map_or(0, get_sum));
-    let steps = get_sum(&since);
+    let low = get_i64(&since);
     // Most fit, and then it is the same number sooner.
-    i64::try_from(steps).map_or_else(|_| steps as f64, |steps| steps as f64) / SUM_STEPS
+    let steps = if since[2] as i32 == (low >> 63) as i32 { low as f64 } else { wide(&since) };
+    steps / SUM_STEPS
+}
+
+#[cold]
+fn wide(cell: &[u32]) -> f64 {
+    get_sum(cell) as f64
 }
 
 /// The three words of a 96-bit number.
