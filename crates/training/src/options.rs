@@ -69,6 +69,13 @@ impl TrainingOptions {
             ],
             // Many users of few items each: stopping early regularises.
             (ModelKind::Ials, Preset::Split) => &[("iterations", "4"), ("lambda", "0.003"), ("steps", "2")],
+            // Users and items of many interactions are held back a little less than in GF-CF.
+            (ModelKind::Filter, Preset::Split) => &[
+                ("item_power", "0.45"),
+                ("low_pass", "0.34"),
+                ("neighbours", "1000"),
+                ("user_power", "0.43"),
+            ],
             _ => &[],
         };
         let mut options = Self::default();
