@@ -80,7 +80,7 @@ fn gowalla_reaches_what_the_model_is_known_for() {
 #[ignore = "needs the real data sets: set HEADWATER_DATA"]
 fn by_time_films_and_a_shop_are_better_served_than_by_popularity() {
     for (preset, name) in [(Preset::Movielens, "ml-100k"), (Preset::OnlineRetail, "online-retail")] {
-        let report = run(preset, name, &[]);
+        let report = run(ModelKind::Ials, preset, name, &[]);
         let (mine, popular) = (ndcg_at_10(&report.metrics), ndcg_at_10(&report.beside["popular"]));
         assert!(mine.low > popular.high, "{preset}: {mine:?} beside {popular:?}");
     }
