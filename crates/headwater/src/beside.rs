@@ -22,7 +22,10 @@ pub fn active(registry: Option<&Registry>, settings: &Settings) -> Result<Vec<Fe
     let resolved = declared::resolve(registry, settings)?;
     let current: Vec<FeatureSpec> = resolved.into_iter().map(|one| one.spec).collect();
     match registry {
-        Some(registry) => declared::active(registry, current, &declared::needed(registry, settings)?),
+        Some(registry) => {
+            let needed = declared::needed(registry, settings)?;
+            declared::active(registry, current, &needed, &settings.schema())
+        }
         None => Ok(current),
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use compact_str::CompactString;
-use headwater_base::Invalid;
+use headwater_base::{ErrorKind, Invalid, Schema};
 use headwater_features::declared::{Definition, FeatureSpec};
 use headwater_registry::{FeatureVersion, Registry, RegistryError};
 
@@ -50,22 +50,42 @@ pub fn resolve(registry: Option<&Registry>, settings: &Settings) -> Result<Vec<R
 /// The features to compute: the `current` ones, and behind them, by name and version, those older versions that are
 /// `needed` (`NAME@VERSION`) by an artifact that was trained on them.
 ///
+/// An older version that cannot be computed, because it was never defined here or the domain has changed under it, is left
+/// out: the model that needs it is refused when it is loaded, which is no reason for the rest not to run.
+///
 /// # Errors
-/// A label that is none, or that names a version which was never defined; the database's.
+/// The database's.
 pub fn active(
     registry: &Registry,
     current: Vec<FeatureSpec>,
     needed: &[String],
+    schema: &Schema,
 ) -> Result<Vec<FeatureSpec>, RegistryError> {
     let labels: BTreeSet<CompactString> = current.iter().map(FeatureSpec::label).collect();
     let mut older = Vec::new();
     for label in needed.iter().filter(|label| !labels.contains(label.as_str())) {
-        let (name, version) = parse_label(label)?;
-        older.push(spec(&registry.definition(name, version)?)?);
+        match computable(registry, label, schema) {
+            Ok(spec) => older.push(spec),
+            Err(problem) if problem.kind() == ErrorKind::Caller => {
+                tracing::warn!(feature = %label, %problem, "a champion's feature cannot be computed");
+            }
+            Err(error) => return Err(error),
+        }
     }
     older.sort_by(|a, b| (&a.name, a.version).cmp(&(&b.name, b.version)));
     older.dedup_by(|a, b| (&a.name, a.version) == (&b.name, b.version));
     Ok([current, older].concat())
+}
+
+/// The feature of a label, as it was defined.
+///
+/// # Errors
+/// A label that is none, or that names a version which was never defined or does not fit the domain; the database's.
+pub fn computable(registry: &Registry, label: &str, schema: &Schema) -> Result<FeatureSpec, RegistryError> {
+    let (name, version) = parse_label(label)?;
+    let spec = spec(&registry.definition(name, version)?)?;
+    spec.check(schema)?;
+    Ok(spec)
 }
 
 /// The features, by name and version, that the champions of the settings' surfaces were trained on.
@@ -145,17 +165,20 @@ mod tests {
 
         let active = |needed: &[&str]| {
             let needed: Vec<String> = needed.iter().map(|label| (*label).to_owned()).collect();
-            active(&registry, edited.clone(), &needed)
+            super::active(&registry, edited.clone(), &needed, &hour.schema()).unwrap()
         };
-        assert_eq!(active(&[]).unwrap(), edited);
-        assert_eq!(active(&["clicks@2", "price@1"]).unwrap(), edited);
-        let both = active(&["clicks@1", "clicks@1", "clicks@2"]).unwrap();
+        assert_eq!(active(&[]), edited);
+        assert_eq!(active(&["clicks@2", "price@1"]), edited);
+        let both = active(&["clicks@1", "clicks@1", "clicks@2"]);
         assert_eq!(labels(&both), ["clicks@2", "price@1", "clicks@1"]);
         // The old definition comes back as it was, numbers included.
         assert_eq!(both[2], first[0]);
-        let told = active(&["clicks@3"]).unwrap_err().to_string();
-        assert_eq!(told, "feature `clicks` has no version 3; the latest is 2");
-        assert!(active(&["clicks"]).unwrap_err().to_string().contains("NAME@VERSION"));
+
+        assert_eq!(active(&["clicks@3", "clicks", "clicks@1"]), both);
+        let told = |label, schema: &Schema| computable(&registry, label, schema).unwrap_err().to_string();
+        assert_eq!(told("clicks@3", &hour.schema()), "feature `clicks` has no version 3; the latest is 2");
+        assert!(told("clicks", &hour.schema()).contains("NAME@VERSION"));
+        assert!(told("price@1", &Schema::default()).contains("item.price"));
     }
 
     #[test]

@@ -9,7 +9,6 @@ mod housekeeping;
 mod models;
 
 use std::path::{Path, PathBuf};
-use std::slice;
 use std::sync::Arc;
 
 use headwater_base::{Clock, ErrorKind, Invalid, Schema};
@@ -228,32 +227,14 @@ fn empty(cold: &Path) -> Result<(), PlatformError> {
     }
 }
 
-/// The declared features, and those older versions of them that champions were trained on, compiled; the control database
-/// gives each definition its version.
-///
-/// An older version that cannot be computed any more, because the domain has changed, is left out: the model that needs it
-/// is refused when it is loaded, which is no reason for the rest not to run.
+/// The declared features, and those older versions of them that champions were trained on ([`declared::active`]), compiled;
+/// the control database gives each definition its version.
 ///
 /// # Errors
 /// A declared feature that cannot be; the database's.
 pub fn plan(registry: &Registry, settings: &Settings, schema: &Schema) -> Result<Arc<Plan>, PlatformError> {
     let current = declared::define(registry, settings)?;
-    let mut needed = Vec::new();
-    for label in declared::needed(registry, settings)? {
-        match declared::active(registry, Vec::new(), slice::from_ref(&label)) {
-            Ok(specs) => match specs.iter().try_for_each(|spec| spec.check(schema)) {
-                Ok(()) => needed.push(label),
-                Err(problem) => {
-                    tracing::warn!(feature = %label, %problem, "a champion's feature cannot be computed");
-                }
-            },
-            Err(problem) if problem.kind() == ErrorKind::Caller => {
-                tracing::warn!(feature = %label, %problem, "a champion's feature is unknown");
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
-    let specs = declared::active(registry, current, &needed)?;
+    let specs = declared::active(registry, current, &declared::needed(registry, settings)?, schema)?;
     Ok(Arc::new(Plan::new(&specs, schema)?))
 }
 

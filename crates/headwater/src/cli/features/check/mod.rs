@@ -6,10 +6,11 @@ mod survey;
 use std::collections::BTreeMap;
 
 use clap::Args;
+use headwater_base::ErrorKind;
 use headwater_features::agreement::{AgreementCheck, AgreementOptions, InPositionOrder};
 use headwater_features::{FeatureSpec, FeaturesError, Replay, ViewsOptions};
 use headwater_log::{LogError, LogReader};
-use headwater_registry::Registry;
+use headwater_registry::{Registry, RegistryError};
 
 use self::report::{Report, describe};
 use self::survey::{Sample, Survey};
@@ -155,24 +156,17 @@ fn computable(
     schemas: &BTreeMap<u64, Vec<String>>,
 ) -> Result<(Vec<FeatureSpec>, BTreeMap<String, String>), Failure> {
     let schema = settings.schema();
-    let defined: BTreeMap<String, FeatureSpec> = registry
-        .definitions()?
-        .iter()
-        .filter_map(|version| declared::spec(version).ok())
-        .map(|spec| (spec.label().to_string(), spec))
-        .collect();
     let (mut specs, mut not_computed) = (BTreeMap::new(), BTreeMap::new());
     for label in schemas.values().flatten() {
-        match defined.get(label).map(|spec| (spec, spec.check(&schema))) {
-            Some((spec, Ok(()))) => {
-                specs.insert(label.clone(), spec.clone());
-            }
-            Some((_, Err(invalid))) => {
+        match declared::computable(registry, label, &schema) {
+            Ok(spec) => drop(specs.insert(label.clone(), spec)),
+            Err(RegistryError::Invalid(invalid)) => {
                 not_computed.insert(label.clone(), format!("not with these settings: {invalid}"));
             }
-            None => {
-                not_computed.insert(label.clone(), "its definition is gone".to_owned());
+            Err(gone) if gone.kind() == ErrorKind::Caller => {
+                not_computed.insert(label.clone(), format!("its definition is gone: {gone}"));
             }
+            Err(error) => return Err(error.into()),
         }
     }
     Ok((specs.into_values().collect(), not_computed))
