@@ -191,13 +191,9 @@ impl Server {
 
     /// Memory the process holds now, in bytes.
     pub fn resident_bytes(&self) -> Result<u64, BenchError> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))
-            .map_err(BenchError::io("reading the server's memory"))?;
-        let kibibytes = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
-            .and_then(|rest| rest.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
-        kibibytes.map(|kibibytes| kibibytes * 1024).ok_or_else(|| {
+        let path = format!("/proc/{}/status", self.child.id());
+        let resident = headwater_training::memory::line(&path, "VmRSS");
+        resident.ok_or_else(|| {
             BenchError::Answer("the system does not say how much memory the server holds".into())
         })
     }

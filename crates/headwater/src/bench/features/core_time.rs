@@ -29,14 +29,10 @@ fn on_core() -> Result<u64, BenchError> {
 }
 
 /// A line of the process's status in bytes: `VmRSS`, `VmHWM`.
-pub(super) fn memory(line: &str) -> Result<f64, BenchError> {
+pub(super) fn memory(name: &str) -> Result<f64, BenchError> {
     let path = "/proc/self/status";
-    let text = std::fs::read_to_string(path).map_err(BenchError::io(format!("reading {path}")))?;
-    let found = text.lines().find_map(|said| said.strip_prefix(line)?.strip_prefix(':'));
-    let kibibytes = found.and_then(|rest| rest.trim().strip_suffix("kB")?.trim().parse::<f64>().ok());
-    kibibytes
-        .map(|kibibytes| kibibytes * 1024.0)
-        .ok_or_else(|| BenchError::Answer(format!("{path} says nothing of {line}")))
+    let bytes = headwater_training::memory::line(path, name).map(|bytes| bytes as f64);
+    bytes.ok_or_else(|| BenchError::Answer(format!("{path} says nothing of {name}")))
 }
 
 /// Begins the peak (`VmHWM`) anew.
