@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use compact_str::CompactString;
+use serde::{Serialize, Serializer};
 
 use crate::Timestamp;
 use crate::random::stable_hash;
@@ -19,6 +20,18 @@ pub enum FeatureValue {
     Word(CompactString),
     /// Several words, in the order that the feature gives them (most frequent first, newest first, or sorted).
     Words(Arc<[CompactString]>),
+}
+
+/// As plain as values are: null where it is missing, a number, a text, a list of texts.
+impl Serialize for FeatureValue {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Missing => serializer.serialize_none(),
+            Self::Number(number) => serializer.serialize_f32(*number),
+            Self::Word(word) => serializer.serialize_str(word),
+            Self::Words(words) => serializer.collect_seq(words.iter()),
+        }
+    }
 }
 
 impl FeatureValue {

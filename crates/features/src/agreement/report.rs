@@ -77,10 +77,8 @@ pub struct Difference {
     /// By name and version.
     pub feature: CompactString,
     /// What was served.
-    #[serde(serialize_with = "value")]
     pub served: FeatureValue,
     /// What the replay gives.
-    #[serde(serialize_with = "value")]
     pub replayed: FeatureValue,
     /// Where the views stood.
     pub position: Offset,
@@ -91,15 +89,6 @@ pub struct Difference {
     pub request_id: RequestId,
     /// The item shown.
     pub item: ItemId,
-}
-
-fn value<S: Serializer>(value: &FeatureValue, serializer: S) -> Result<S::Ok, S::Error> {
-    match value {
-        FeatureValue::Missing => serializer.serialize_none(),
-        FeatureValue::Number(number) => serializer.serialize_f32(*number),
-        FeatureValue::Word(word) => serializer.serialize_str(word),
-        FeatureValue::Words(words) => serializer.collect_seq(words.iter()),
-    }
 }
 
 fn time<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {

@@ -78,10 +78,7 @@ impl Column {
 
     /// Appends a feature's value; in a column that holds more than one form, a number is its text.
     pub(super) fn feature(&mut self, value: &FeatureValue) {
-        let number = match value {
-            FeatureValue::Number(number) => Some(number.to_string()),
-            _ => None,
-        };
+        let text = |number: &f32| number.to_string();
         match (self, value) {
             (Self::Floats(cells), FeatureValue::Number(number)) => cells.push(Some(*number)),
             (Self::Floats(cells), _) => cells.push(None),
@@ -89,9 +86,11 @@ impl Column {
                 lists.push(Some(words.iter().map(AsRef::as_ref)));
             }
             (Self::Lists(lists), FeatureValue::Word(word)) => lists.push(Some([word.as_str()])),
-            (Self::Lists(lists), _) => lists.push(number.as_deref().map(|number| [number])),
+            (Self::Lists(lists), FeatureValue::Number(number)) => lists.push(Some([text(number).as_str()])),
+            (Self::Lists(lists), FeatureValue::Missing) => lists.push(None::<[&str; 0]>),
             (column, FeatureValue::Word(word)) => column.text(Some(word)),
-            (column, _) => column.text(number.as_deref()),
+            (column, FeatureValue::Number(number)) => column.text(Some(&text(number))),
+            (column, _) => column.text(None),
         }
     }
 

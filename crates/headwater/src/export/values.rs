@@ -12,7 +12,7 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::Type;
 
 use super::columns::{Cells, Column};
-use super::examples::lines::{Pairs, Plain};
+use super::examples::lines::Pairs;
 use super::{ExportError, output};
 
 /// Rows of a row group; with a hundred features some 30 MB in memory.
@@ -110,7 +110,7 @@ impl<W: Write + Send> ValueTable<W> {
                 let keys =
                     self.columns.ids.iter().zip(ids).map(|(name, id)| (name.as_str(), Cell::Text(*id)));
                 let features = self.columns.features.iter().zip(values);
-                let features = features.map(|((name, _), value)| (name.as_str(), Cell::Value(Plain(value))));
+                let features = features.map(|((name, _), value)| (name.as_str(), Cell::Value(value)));
                 let line = Pairs(keys.chain([(TIME, Cell::Text(Some(&time)))]).chain(features).collect());
                 serde_json::to_writer(&mut *out, &line).map_err(|error| output(error.into()))?;
                 out.write_all(b"\n").map_err(output)?;
@@ -136,7 +136,7 @@ impl<W: Write + Send> ValueTable<W> {
 #[serde(untagged)]
 enum Cell<'a> {
     Text(Option<&'a str>),
-    Value(Plain<'a>),
+    Value(&'a FeatureValue),
 }
 
 fn csv_cell(value: &FeatureValue) -> String {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use clap::Args;
 use headwater_base::FeatureValue;
 use headwater_features::entity::Named;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use super::super::context::Context;
 use super::super::failure::Failure;
@@ -44,7 +44,6 @@ struct Value {
     feature: String,
     #[serde(rename = "type")]
     form: &'static str,
-    #[serde(serialize_with = "plain")]
     value: FeatureValue,
 }
 
@@ -91,13 +90,4 @@ fn text(document: &Document<'_>) -> String {
         text += &format!("not known without {needs} (--with ENTITY=ID): {}\n", features.join(", "));
     }
     text
-}
-
-fn plain<S: Serializer>(value: &FeatureValue, serializer: S) -> Result<S::Ok, S::Error> {
-    match value {
-        FeatureValue::Missing => serializer.serialize_none(),
-        FeatureValue::Number(number) => serializer.serialize_f32(*number),
-        FeatureValue::Word(word) => serializer.serialize_str(word),
-        FeatureValue::Words(words) => serializer.collect_seq(words.iter()),
-    }
 }

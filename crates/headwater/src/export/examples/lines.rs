@@ -44,7 +44,7 @@ struct Line<'a> {
     sampled: Option<f32>,
     outcomes: Pairs<&'a str, Followed>,
     schema: String,
-    features: Pairs<&'a str, Plain<'a>>,
+    features: Pairs<&'a str, &'a FeatureValue>,
 }
 
 #[derive(Serialize)]
@@ -63,20 +63,6 @@ impl<K: Serialize, V: Serialize> Serialize for Pairs<K, V> {
     }
 }
 
-/// A feature's value. JSON has no infinities: they are null like what is missing.
-pub(in crate::export) struct Plain<'a>(pub(in crate::export) &'a FeatureValue);
-
-impl Serialize for Plain<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.0 {
-            FeatureValue::Missing => serializer.serialize_none(),
-            FeatureValue::Number(number) => serializer.serialize_f32(*number),
-            FeatureValue::Word(word) => serializer.serialize_str(word),
-            FeatureValue::Words(words) => serializer.collect_seq(words.iter()),
-        }
-    }
-}
-
 fn rfc_3339<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(time)
 }
@@ -87,7 +73,7 @@ impl<'a> Line<'a> {
             (outcome.kind.as_str(), Followed { delay: outcome.delay.as_secs_f64(), value: outcome.value })
         });
         let named = columns.columns().iter().zip(columns.values(example));
-        let features = named.filter_map(|((name, _), value)| Some((name.as_str(), Plain(value?))));
+        let features = named.filter_map(|((name, _), value)| Some((name.as_str(), value?)));
         Self {
             request_id: example.request_id.as_str(),
             surface: &example.surface,
