@@ -192,7 +192,7 @@ impl Profiles {
         id: &UserId,
         (offset, stamp): (Offset, i64),
         idle: Idle,
-        layout: Option<&RowLayout>,
+        layout: &RowLayout,
     ) {
         self.drop_lapsed_alias(session, stamp, idle);
         let alias = Session::Of { user: id.clone(), merged: offset, stamp };
@@ -202,9 +202,7 @@ impl Profiles {
         if let Session::Own(mut history, mut row) = before {
             revive(&mut history, &mut row, stamp, idle.sessions);
             user.history.merge(&history);
-            if let Some(layout) = layout {
-                user.row.merge(layout, row);
-            }
+            user.row.merge(layout, row);
         }
         user.history.last = offset + 1;
     }
@@ -500,29 +498,14 @@ impl Profiles {
     /// Writes the whole state: what is in memory and what is on the disk.
     pub(crate) fn write<W: Write>(&self, cold: &Cold, writer: &mut Writer<W>) -> Result<(), FeaturesError> {
         writer.length(SHARDS)?;
-        for shard in 0..SHARDS {
-            cold.in_order(&self.users, shard, |id, user| {
-                writer.u8(1)?;
-                writer.text(id)?;
-                user.encode(writer)
-            })?;
-            writer.u8(0)?;
-        }
-        for shard in 0..SHARDS {
-            cold.in_order(&self.sessions, shard, |id, session| {
-                if let Session::Of { user, merged, .. } = session {
-                    let user = cold.find(&self.users, user.as_str())?;
-                    if user.is_none_or(|user| user.born > *merged) {
-                        return Ok(());
-                    }
-                }
-                writer.u8(1)?;
-                writer.text(id)?;
-                session.encode(writer)
-            })?;
-            writer.u8(0)?;
-        }
-        Ok(())
+        cold.write(&self.users, writer, |_| Ok(true))?;
+        cold.write(&self.sessions, writer, |session| match session {
+            Session::Own(..) => Ok(true),
+            Session::Of { user, merged, .. } => {
+                let user = cold.find(&self.users, user.as_str())?;
+                Ok(user.is_some_and(|user| user.born <= *merged))
+            }
+        })
     }
 
     /// Replaces this (empty) state by the one written. `after` is told of each entity's bytes, and may put some away.
@@ -536,25 +519,16 @@ impl Profiles {
         if shards != SHARDS {
             return Err(damaged(format_args!("{shards} shards of profiles instead of {SHARDS}")));
         }
-        for _ in 0..SHARDS {
-            while reader.u8()? == 1 {
-                let id = reader.text()?;
-                let user = User::decode(cold, reader)?;
-                let bytes = bytes_of(&id, &user);
-                self.users.entry(&id, || user);
-                after(self, cold, bytes)?;
-            }
-        }
-        for _ in 0..SHARDS {
-            while reader.u8()? == 1 {
-                let id = reader.text()?;
-                let session = Session::decode(cold, reader)?;
-                let bytes = bytes_of(&id, &session);
-                self.sessions.entry(&id, || session);
-                after(self, cold, bytes)?;
-            }
-        }
-        Ok(())
+        cold.read(reader, |cold, id, user: User| {
+            let bytes = bytes_of(&id, &user);
+            self.users.entry(&id, || user);
+            after(self, cold, bytes)
+        })?;
+        cold.read(reader, |cold, id, session: Session| {
+            let bytes = bytes_of(&id, &session);
+            self.sessions.entry(&id, || session);
+            after(self, cold, bytes)
+        })
     }
 }
 

@@ -12,6 +12,7 @@ use headwater_models::streaming::Visit;
 
 use crate::bytes::{Reader, Writer};
 use crate::catalogue::{CatalogueFold, Layout, Upsert, patched};
+use crate::declared::Part;
 use crate::kinds::Kinds;
 use crate::profiles::{Idle, Known, Profiles, Stored};
 use crate::spill::{Cold, Hand, make_room};
@@ -30,10 +31,6 @@ pub(crate) trait Sink {
     fn visit(&mut self, visit: Visit, before: &mut dyn Iterator<Item = Visit>);
     /// An item's fields changed.
     fn changed(&mut self, item: ItemIndex);
-}
-
-fn histories<S: Sink>(_: &S) -> bool {
-    S::HISTORIES
 }
 
 /// For who needs the features alone.
@@ -95,7 +92,7 @@ impl State {
             }
             Fact::UserDelete { user } => self.profiles.delete(user),
             Fact::Merge { session, user } => {
-                self.profiles.merge(session, user, at, self.idle, Some(self.tables.user_layout()));
+                self.profiles.merge(session, user, at, self.idle, self.tables.plan.layout(&Part::User));
             }
             // Decisions are a stream of their own, and what was erased is nobody's.
             Fact::Decision(_) | Fact::Erased => {}
@@ -122,12 +119,12 @@ impl State {
         sink.changed(index);
     }
 
-    fn interaction(
+    fn interaction<S: Sink>(
         &mut self,
         offset: Offset,
         event: &Event,
         interaction: &Interaction,
-        sink: &mut impl Sink,
+        sink: &mut S,
     ) {
         let kind = self.kinds.number(&interaction.kind).unwrap_or_else(|| self.kinds.add(&interaction.kind));
         let item = self.catalogue.mention(&interaction.item, event.time);
@@ -135,7 +132,7 @@ impl State {
         let catalogue = catalogue.current();
         // What happened cannot have happened after it was received, whatever the sender's clock says.
         let time = event.time.min(event.received).as_micros();
-        let stored = histories(sink).then_some(Stored { time: event.time, item, kind });
+        let stored = S::HISTORIES.then_some(Stored { time: event.time, item, kind });
         let declared = !tables.plan.is_empty();
         profiles.interact(&interaction.actor, (offset, *clock), stored, *idle, |known: Known<'_>| {
             let before = known.before.iter().rev().take(PAIRED_INTERACTIONS);
@@ -147,7 +144,7 @@ impl State {
             sink.visit(Visit { row: item, time: event.time, weight: kinds.weight(kind) }, &mut before);
             if declared {
                 tables.prepare(&Parties { interaction, kind, item, user_fields: known.fields, catalogue });
-                known.row.add(tables.user_layout(), &tables.touch(time, interaction.value));
+                known.row.add(tables.plan.layout(&Part::User), &tables.touch(time, interaction.value));
             }
         });
         if declared {
@@ -171,6 +168,10 @@ impl State {
     pub(crate) fn read<R: Read>(&mut self, reader: &mut Reader<R>) -> Result<(), FeaturesError> {
         let limit = self.cold.limit();
         let (mut hand, mut hot) = (Hand::default(), 0);
+        let mut within = |entities: (&mut Profiles, &mut Tables), cold: &mut Cold, bytes: usize| {
+            hot += bytes;
+            limit.map_or(Ok(()), |limit| make_room(entities, cold, &mut hand, &mut hot, limit))
+        };
         for partition in 0..reader.length()? {
             self.position.set(headwater_log::Partition(partition as u32), reader.u64()?);
         }
@@ -178,17 +179,11 @@ impl State {
         crate::views::read_section(reader, &mut self.kinds)?;
         crate::views::section_name(reader, Profiles::NAME)?;
         let Self { profiles, tables, cold, .. } = self;
-        profiles.read(cold, reader, |profiles, cold, bytes| {
-            hot += bytes;
-            limit.map_or(Ok(()), |limit| make_room((profiles, tables), cold, &mut hand, &mut hot, limit))
-        })?;
+        profiles.read(cold, reader, |profiles, cold, bytes| within((profiles, tables), cold, bytes))?;
         crate::views::read_section(reader, &mut self.catalogue)?;
         crate::views::section_name(reader, "tables")?;
         let Self { profiles, tables, cold, .. } = self;
-        tables.read(cold, reader, |tables, cold, bytes| {
-            hot += bytes;
-            limit.map_or(Ok(()), |limit| make_room((profiles, tables), cold, &mut hand, &mut hot, limit))
-        })?;
+        tables.read(cold, reader, |tables, cold, bytes| within((profiles, tables), cold, bytes))?;
         cold.set_memory(hot);
         Ok(())
     }

@@ -13,9 +13,9 @@ use crate::declared::filter::TypeFilters;
 use crate::declared::plan::Plan;
 use crate::declared::{Attribute, FieldRef, Part};
 use crate::profiles::Idle;
-use crate::profiles::keyed::{Keyed, SHARDS};
+use crate::profiles::keyed::Keyed;
 use crate::spill::{Cold, Found, Spilled, bytes_of};
-use crate::tiles::{NO_WORD, Row, RowLayout, Touch};
+use crate::tiles::{NO_WORD, Row, Touch};
 use crate::{Catalogue, FeaturesError, Interner, ItemIndex};
 
 /// Rows by table of the plan, and the vocabularies of user and context fields.
@@ -32,8 +32,6 @@ pub(crate) struct Tables {
     keys: Vec<WordOf>,
     /// By number of an interaction type, what its interactions pass; made when the first one comes.
     types: Vec<Option<TypeFilters>>,
-    /// The part whose layout a user's row has: empty where no feature is about users.
-    no_rows: RowLayout,
     scratch: Scratch,
 }
 
@@ -103,15 +101,9 @@ impl Tables {
             keys: plan.keys.iter().map(of_key).collect(),
             types: Vec::new(),
             words: fields.iter().map(|field| ((*field).clone(), Interner::default())).collect(),
-            no_rows: RowLayout::default(),
             scratch: Scratch::default(),
             plan,
         }
-    }
-
-    /// The layout of a user's row; empty where no feature is about users.
-    pub(crate) fn user_layout(&self) -> &RowLayout {
-        self.plan.layout(&Part::User).unwrap_or(&self.no_rows)
     }
 
     /// Finds out what an interaction means for the plan's filters, attributes and keys.
@@ -193,7 +185,7 @@ impl Tables {
         cold: &Cold,
         id: &SessionId,
     ) -> Result<Option<Found<'_, Row>>, FeaturesError> {
-        if self.plan.layout(&Part::Session).is_none() {
+        if self.plan.layout(&Part::Session).groups.is_empty() {
             return Ok(None);
         }
         cold.find(&self.sessions, id.as_str())
@@ -280,14 +272,7 @@ impl Tables {
             writer.length(words.len())?;
             (0..words.len()).try_for_each(|word| writer.text(words.text(word as u32).unwrap_or_default()))?;
         }
-        for shard in 0..SHARDS {
-            cold.in_order(&self.sessions, shard, |id, row| {
-                writer.u8(1)?;
-                writer.text(id)?;
-                row.write(writer)
-            })?;
-            writer.u8(0)?;
-        }
+        cold.write(&self.sessions, writer, |_| Ok(true))?;
         for rows in &self.rows {
             // Rows at the end that were never counted may or may not have a place yet.
             let counted = rows.iter().rposition(|row| *row != Row::default()).map_or(0, |last| last + 1);
@@ -311,15 +296,11 @@ impl Tables {
                 }
             }
         }
-        for _ in 0..SHARDS {
-            while reader.u8()? == 1 {
-                let id = reader.text()?;
-                let row = Row::decode(cold, reader)?;
-                let bytes = bytes_of(&id, &row);
-                self.sessions.entry(&id, || row);
-                after(self, cold, bytes)?;
-            }
-        }
+        cold.read(reader, |cold, id, row: Row| {
+            let bytes = bytes_of(&id, &row);
+            self.sessions.entry(&id, || row);
+            after(self, cold, bytes)
+        })?;
         let plan = Arc::clone(&self.plan);
         for (table, rows) in plan.tables.iter().zip(&mut self.rows) {
             for _ in 0..reader.length()? {

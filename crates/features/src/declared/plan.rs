@@ -208,9 +208,9 @@ impl Plan {
         }
     }
 
-    /// The row layout of a kind of entity, if it has rows.
-    pub(crate) fn layout(&self, part: &Part) -> Option<&RowLayout> {
-        self.tables.iter().find(|table| table.part == *part).map(|table| &table.layout)
+    /// The layout of the rows of a kind of entity; empty where no feature is about it.
+    pub(crate) fn layout(&self, part: &Part) -> &RowLayout {
+        self.tables.iter().find(|table| table.part == *part).map_or(&NO_ROWS, |table| &table.layout)
     }
 
     fn add(&mut self, spec: &FeatureSpec, schema: &Schema) -> Result<(), Invalid> {
@@ -511,6 +511,8 @@ impl Plan {
         }
     }
 }
+
+static NO_ROWS: RowLayout = RowLayout { groups: Vec::new(), fixed: 0, filters: 0 };
 
 /// The layout of a table's row, or of the rows of its pairs.
 pub(crate) fn layout_of(layout: &RowLayout, pair: Option<(usize, usize)>) -> &RowLayout {

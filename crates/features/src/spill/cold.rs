@@ -1,5 +1,6 @@
 //! What is not in memory: looked up, put away, and gone through in order.
 
+use std::io::{Read, Write};
 use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -12,7 +13,7 @@ use crate::FeaturesError;
 use crate::bytes::{Reader, Writer, damaged};
 use crate::declared::{Part, Plan};
 use crate::profiles::Idle;
-use crate::profiles::keyed::{Keyed, shard_of};
+use crate::profiles::keyed::{Keyed, SHARDS, shard_of};
 use crate::tiles::RowLayout;
 
 /// Kind, shard and hash before the id: in the order of keys is in the order in which checkpoints are written.
@@ -24,7 +25,6 @@ const STAMP_BYTES: usize = 8;
 #[derive(Debug)]
 pub(crate) struct Cold {
     plan: Arc<Plan>,
-    no_rows: RowLayout,
     idle: Idle,
     /// The receive time of the latest event that began a day: who was idle then is forgotten, whenever it is looked at.
     boundary: i64,
@@ -69,7 +69,6 @@ impl Cold {
     pub(crate) fn new(plan: Arc<Plan>, idle: Idle, options: Option<SpillOptions>) -> Self {
         Self {
             plan,
-            no_rows: RowLayout::default(),
             idle,
             boundary: i64::MIN,
             options,
@@ -190,8 +189,8 @@ impl Cold {
         self.counts[T::KIND as usize].load(Ordering::Relaxed) as usize
     }
 
-    /// Goes through a shard, in memory and on the disk (in one store), in the order in which it is written. Who is met having gone idle
-    /// is removed from the disk.
+    /// Goes through a shard, in memory and on the disk (in one store), in the order in which it is written. Who is met
+    /// having gone idle is removed from the disk.
     pub(crate) fn in_order<T: Spilled>(
         &self,
         hot: &Keyed<T>,
@@ -214,6 +213,43 @@ impl Cold {
             }
         }
         hot.try_for_each(|(_, id, state)| each(id, state))
+    }
+
+    /// Writes all entities of a kind that are `kept`, shard by shard.
+    pub(crate) fn write<T: Spilled, W: Write>(
+        &self,
+        hot: &Keyed<T>,
+        writer: &mut Writer<W>,
+        kept: impl Fn(&T) -> Result<bool, FeaturesError>,
+    ) -> Result<(), FeaturesError> {
+        for shard in 0..SHARDS {
+            self.in_order(hot, shard, |id, state| {
+                if kept(state)? {
+                    writer.u8(1)?;
+                    writer.text(id)?;
+                    state.encode(writer)?;
+                }
+                Ok(())
+            })?;
+            writer.u8(0)?;
+        }
+        Ok(())
+    }
+
+    /// Reads what [`Cold::write`] wrote, and hands on each entity.
+    pub(crate) fn read<T: Spilled, R: Read>(
+        &mut self,
+        reader: &mut Reader<R>,
+        mut each: impl FnMut(&mut Self, String, T) -> Result<(), FeaturesError>,
+    ) -> Result<(), FeaturesError> {
+        for _ in 0..SHARDS {
+            while reader.u8()? == 1 {
+                let id = reader.text()?;
+                let state = T::decode(self, reader)?;
+                each(self, id, state)?;
+            }
+        }
+        Ok(())
     }
 
     /// A store to come in place of the one there is.
@@ -254,7 +290,7 @@ impl Cold {
 
     /// The layout of rows of users and anonymous sessions, or of sessions.
     pub(crate) fn layout(&self, part: &Part) -> &RowLayout {
-        self.plan.layout(part).unwrap_or(&self.no_rows)
+        self.plan.layout(part)
     }
 
     /// An entity as it is by now; `None` where it went idle and nothing is left.
