@@ -13,6 +13,8 @@ use std::sync::Arc;
 use headwater_base::Schema;
 use headwater_log::Position;
 
+use crate::bytes::Reader;
+use crate::views::begins;
 use crate::{FeaturesError, Views, ViewsOptions};
 
 const PREFIX: &str = "checkpoint-";
@@ -106,6 +108,20 @@ impl Views {
                 None
             }
         }))
+    }
+
+    /// Whether a checkpoint in `dir` begins as one that these options can use: no more of it is read.
+    ///
+    /// # Errors
+    /// As [`Views::saved`].
+    pub fn is_saved(dir: &Path, schema: &Schema, options: &ViewsOptions) -> Result<bool, FeaturesError> {
+        let paths = if dir.exists() { list(dir)?.0 } else { Vec::new() };
+        let fingerprint = options.fingerprint(schema);
+        let fits = |path: &PathBuf| {
+            let file = File::open(path).map_err(failed("open", path))?;
+            begins(&mut Reader::new(BufReader::new(file)), fingerprint)
+        };
+        Ok(paths.iter().any(|path| fits(path).is_ok()))
     }
 
     /// Writes a checkpoint to `dir` and removes all but the last two. When this returns, it is on the disk.

@@ -359,20 +359,7 @@ impl Views {
     ) -> Result<Self, FeaturesError> {
         let mut views = Self::new(schema, options);
         let mut reader = Reader::new(reader);
-        let mut magic = [0; MAGIC.len()];
-        reader.raw(&mut magic)?;
-        if &magic != MAGIC {
-            return Err(damaged("not a checkpoint of views"));
-        }
-        let format = reader.u16()?;
-        if format != FORMAT {
-            let reason = format!("format {format}, and this version reads format {FORMAT}");
-            return Err(FeaturesError::Checkpoint(reason));
-        }
-        if reader.u64()? != views.fingerprint {
-            let reason = "made under other settings (interaction types, item fields or views)";
-            return Err(FeaturesError::Checkpoint(reason.to_owned()));
-        }
+        begins(&mut reader, views.fingerprint)?;
         let state = views.state.get_mut();
         state.read(&mut reader)?;
         views.position.get_mut().clone_from(&state.position);
@@ -392,6 +379,25 @@ impl Views {
 const MAGIC: &[u8; 8] = b"hw-views";
 /// Counts up when the bytes mean something else; an older checkpoint is skipped and the log replayed.
 const FORMAT: u16 = 7;
+
+/// Checks what a checkpoint begins with: that this version reads it, and that views of this fingerprint wrote it.
+pub(crate) fn begins<R: Read>(reader: &mut Reader<R>, fingerprint: u64) -> Result<(), FeaturesError> {
+    let mut magic = [0; MAGIC.len()];
+    reader.raw(&mut magic)?;
+    if &magic != MAGIC {
+        return Err(damaged("not a checkpoint of views"));
+    }
+    let format = reader.u16()?;
+    if format != FORMAT {
+        let reason = format!("format {format}, and this version reads format {FORMAT}");
+        return Err(FeaturesError::Checkpoint(reason));
+    }
+    if reader.u64()? != fingerprint {
+        let reason = "made under other settings (interaction types, item fields or views)";
+        return Err(FeaturesError::Checkpoint(reason.to_owned()));
+    }
+    Ok(())
+}
 
 pub(crate) fn section<V: View, W: Write>(writer: &mut Writer<W>, view: &V) -> Result<(), FeaturesError> {
     writer.text(V::NAME)?;

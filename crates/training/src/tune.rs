@@ -1,8 +1,8 @@
 //! Choosing options on the validation slice.
 //!
-//! The first trial is the options given. Up to the half of the trials, the options of the kind that
-//! matter most and (with real times) the half-life are drawn at random, log-uniformly where the scale is unknown: with few dimensions that matter, random
-//! search finds them in fewer trials than a grid (Bergstra and Bengio 2012). The other half is drawn near the best so
+//! The first trial is the options given. Up to the half of the trials, the options of the kind that matter most and (with
+//! real times) the half-life are drawn at random, log-uniformly where the scale is unknown: with few dimensions that matter,
+//! random search finds them in fewer trials than a grid (Bergstra and Bengio 2012). The other half is drawn near the best so
 //! far.
 
 use headwater_base::random::{Random, seeded};
@@ -72,18 +72,21 @@ pub fn best(trials: &[Trial]) -> Option<&Trial> {
 fn draw(random: &mut Random, kind: ModelKind, start: &TrainingOptions, timed: bool) -> TrainingOptions {
     let mut log_uniform = |low: f32, high: f32| low * (high / low).powf(random.random::<f32>());
     let mut options = *start;
-    if timed {
-        options.half_life_days = Some(log_uniform(3.0, 300.0));
-    }
     if kind == ModelKind::Filter {
         options.filter.lambda = log_uniform(10.0, 3_000.0);
         options.filter.low_pass = log_uniform(0.05, 2.0);
         options.filter.sharpen = log_uniform(0.01, 3.0);
-        options.filter.user_power = random.random_range(0.2..=1.0);
-        options.filter.item_power = random.random_range(0.2..=0.8);
     } else {
         options.ials.lambda = log_uniform(3e-4, 3.0);
         options.ials.alpha0 = log_uniform(1e-4, 3.0);
+    }
+    if timed {
+        options.half_life_days = Some(log_uniform(3.0, 300.0));
+    }
+    if kind == ModelKind::Filter {
+        options.filter.user_power = random.random_range(0.2..=1.0);
+        options.filter.item_power = random.random_range(0.2..=0.8);
+    } else {
         options.ials.nu = random.random_range(0.2..=1.0);
     }
     options
@@ -93,18 +96,20 @@ fn draw(random: &mut Random, kind: ModelKind, start: &TrainingOptions, timed: bo
 fn near(random: &mut Random, kind: ModelKind, best: &TrainingOptions) -> TrainingOptions {
     let mut factor = || (2.0 * random.random::<f32>() - 1.0).exp2();
     let mut options = *best;
+    let TrainingOptions { ials, filter, .. } = &mut options;
+    let scaled = match kind {
+        ModelKind::Filter => vec![&mut filter.lambda, &mut filter.low_pass, &mut filter.sharpen],
+        _ => vec![&mut ials.lambda, &mut ials.alpha0],
+    };
+    scaled.into_iter().for_each(|option| *option *= factor());
     options.half_life_days = options.half_life_days.map(|days| days * factor());
-    if kind == ModelKind::Filter {
-        options.filter.lambda *= factor();
-        options.filter.low_pass *= factor();
-        options.filter.sharpen *= factor();
-        for power in [&mut options.filter.user_power, &mut options.filter.item_power] {
-            *power = (*power + random.random_range(-0.1..=0.1)).clamp(0.0, 1.0);
-        }
-    } else {
-        options.ials.lambda *= factor();
-        options.ials.alpha0 *= factor();
-        options.ials.nu = (options.ials.nu + random.random_range(-0.1..=0.1)).clamp(0.0, 1.0);
+    let TrainingOptions { ials, filter, .. } = &mut options;
+    let powers = match kind {
+        ModelKind::Filter => vec![&mut filter.user_power, &mut filter.item_power],
+        _ => vec![&mut ials.nu],
+    };
+    for power in powers {
+        *power = (*power + random.random_range(-0.1..=0.1)).clamp(0.0, 1.0);
     }
     options
 }

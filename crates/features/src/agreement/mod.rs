@@ -19,7 +19,7 @@ use headwater_log::{LogError, Offset, Partition};
 
 use crate::declared::plan::Source;
 use crate::declared::{Plan, TimeFeature};
-use crate::{FeatureRequest, FeaturesError, Replay};
+use crate::{FeatureRequest, FeatureRows, FeaturesError, Replay};
 pub use order::InPositionOrder;
 use report::Tally;
 pub use report::{Agreement, Difference, FeatureAgreement, SkippedDecisions};
@@ -44,10 +44,19 @@ pub struct AgreementCheck<E: Iterator> {
     begin: Offset,
     erased: bool,
     tallies: Vec<Tally>,
-    /// By the number of a schema, the tally of each of its columns.
-    schemas: BTreeMap<u64, Vec<usize>>,
+    /// By the number of a schema.
+    schemas: BTreeMap<u64, Logged>,
+    rows: FeatureRows,
     examples: usize,
     found: Agreement,
+}
+
+/// The columns of a schema.
+struct Logged {
+    /// Of each, its tally and, where it can be computed, its place in `columns`.
+    places: Vec<(usize, Option<usize>)>,
+    /// Those of the plan that are computed.
+    columns: Vec<usize>,
 }
 
 impl<E: Iterator<Item = Result<(Offset, Event), LogError>>> AgreementCheck<E> {
@@ -71,8 +80,9 @@ impl<E: Iterator<Item = Result<(Offset, Event), LogError>>> AgreementCheck<E> {
         };
         let schemas = schemas
             .into_iter()
-            .map(|(number, labels)| (number, labels.into_iter().map(&mut tally).collect()))
-            .collect();
+            .map(|(number, labels)| (number, labels.into_iter().map(&mut tally).collect::<Vec<usize>>()))
+            .collect::<Vec<_>>();
+        let schemas = schemas.into_iter().map(|(number, of)| (number, Logged::new(&of, &tallies))).collect();
         Self {
             events: events.peekable(),
             begin: replay.position().offset(PARTITION),
@@ -80,6 +90,7 @@ impl<E: Iterator<Item = Result<(Offset, Event), LogError>>> AgreementCheck<E> {
             erased: options.erased,
             tallies,
             schemas,
+            rows: FeatureRows::default(),
             examples: options.examples,
             found: Agreement::default(),
         }
@@ -91,11 +102,11 @@ impl<E: Iterator<Item = Result<(Offset, Event), LogError>>> AgreementCheck<E> {
     /// The log's.
     pub fn check(&mut self, decision: &Decision) -> Result<(), FeaturesError> {
         let Some(logged) = &decision.features else { return Ok(()) };
-        let Some(tallies) = self.schemas.get(&logged.schema) else {
+        let Some(of_schema) = self.schemas.get(&logged.schema) else {
             self.found.skipped.unknown_schema += 1;
             return Ok(());
         };
-        if !fits(decision, logged, tallies.len()) {
+        if !fits(decision, logged, of_schema.places.len()) {
             self.found.skipped.unfitting += 1;
             return Ok(());
         }
@@ -145,27 +156,22 @@ impl<E: Iterator<Item = Result<(Offset, Event), LogError>>> AgreementCheck<E> {
     }
 
     fn compare(&mut self, decision: &Decision, logged: &LoggedFeatures, position: Offset) {
-        let tallies = &self.schemas[&logged.schema];
-        let computed: Vec<(usize, usize)> = (tallies.iter().enumerate())
-            .filter_map(|(place, tally)| Some((place, self.tallies[*tally].column?)))
-            .collect();
-        let columns: Vec<usize> = computed.iter().map(|(_, column)| *column).collect();
+        let Logged { places, columns } = &self.schemas[&logged.schema];
         let catalogue = self.replay.catalogue();
         let items: Vec<_> = decision.items.iter().map(|shown| catalogue.index(shown.item.as_str())).collect();
         let request =
             FeatureRequest { actor: &decision.actor, context: &decision.context, time: logged.time };
-        let rows = self.replay.features(&request, &columns, &items);
+        self.replay.features_into(&request, columns, &items, &mut self.rows);
         self.found.decisions += 1;
         for (at, (served, shown)) in logged.rows.iter().zip(&decision.items).enumerate() {
-            let mut next = computed.iter().enumerate().peekable();
-            for (place, served) in served.iter().enumerate() {
-                let tally = &mut self.tallies[tallies[place]];
-                let Some((column, _)) = next.next_if(|(_, (computed, _))| *computed == place) else {
+            for (served, (tally, column)) in served.iter().zip(places) {
+                let tally = &mut self.tallies[*tally];
+                let Some(column) = column else {
                     tally.not_computed += 1;
                     self.found.not_computed += 1;
                     continue;
                 };
-                let replayed = rows.value(at, column);
+                let replayed = self.rows.value(at, *column);
                 if !served.same(replayed) && self.erased && tally.erasable {
                     tally.erased += 1;
                     self.found.erased += 1;
@@ -190,6 +196,20 @@ impl<E: Iterator<Item = Result<(Offset, Event), LogError>>> AgreementCheck<E> {
                 }
             }
         }
+    }
+}
+
+impl Logged {
+    fn new(of: &[usize], tallies: &[Tally]) -> Self {
+        let mut columns = Vec::new();
+        let places = of.iter().map(|tally| {
+            let place = tallies[*tally].column.map(|column| {
+                columns.push(column);
+                columns.len() - 1
+            });
+            (*tally, place)
+        });
+        Self { places: places.collect(), columns }
     }
 }
 

@@ -43,11 +43,11 @@ pub fn prepared(views: &Path, generation: u64) -> PathBuf {
 pub fn take_prepared(
     views: &Path,
     generation: u64,
-    schema: &Arc<Schema>,
+    schema: &Schema,
     options: &ViewsOptions,
 ) -> Result<(), ErasureError> {
     let from = prepared(views, generation);
-    if !from.exists() || Views::saved(&from, Arc::clone(schema), options.clone())?.next().is_none() {
+    if !Views::is_saved(&from, schema, options)? {
         return Ok(());
     }
     let to = folder(views, generation);

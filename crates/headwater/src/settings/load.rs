@@ -105,13 +105,12 @@ pub fn read(name: &str, text: &str, overrides: &[Override]) -> Result<Loaded> {
         .map(|(path, message)| {
             // Where no line is shown beside it, the message has to say which key is meant.
             let message = if message.contains(&path) { message } else { format!("`{path}`: {message}") };
-            (path, message)
-        })
-        .map(|(path, message)| match overridden.get(&path) {
-            Some(variable) => {
-                Problem { span: None, message: format!("{message} (set by {variable})"), help: None }
+            match overridden.get(&path) {
+                Some(variable) => {
+                    Problem { span: None, message: format!("{message} (set by {variable})"), help: None }
+                }
+                None => Problem::at(shape::locate(&parsed, &path), message),
             }
-            None => Problem::at(shape::locate(&parsed, &path), message),
         })
         .collect();
     if let Some(problem) = problems.iter().find(|problem| problem.span.is_none()) {
