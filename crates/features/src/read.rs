@@ -204,31 +204,46 @@ impl<'a> Reading<'a> {
         let width = out.item_columns.len();
         out.rows.resize(width * items.len(), FeatureValue::Missing);
         for (items, rows) in items.chunks(AT_ONCE).zip(out.rows.chunks_mut(AT_ONCE * width)) {
-            // Memory is asked for the rows of several items before any of them is waited for.
-            let mut touched = 0;
-            for key in &plan.item_keys {
-                for item in items.iter().flatten() {
-                    let item = Some((*item, self.catalogue));
-                    touched ^= self.state.tables.known_word(*key, None, self.request.context, item);
-                }
+            if items.len() > 1 {
+                self.ask_for_words(items);
             }
             for (found, item) in found.chunks_mut(places.max(1)).zip(items) {
                 self.find_all(found, true, *item);
             }
-            for row in found.iter().flatten().flatten() {
-                touched ^= row.words().first().copied().unwrap_or(0);
+            if items.len() > 1 {
+                self.ask_for_tiles(&found[..items.len() * places]);
             }
-            for (place, shape) in &plan.item_tiles {
-                for row in found.iter().skip(*place).step_by(places).flatten().flatten() {
-                    touched ^= shape.newest(row.words());
-                }
-            }
-            std::hint::black_box(touched);
             for ((number, item), row) in items.iter().enumerate().zip(rows.chunks_mut(width)) {
                 let found = &found[number * places..(number + 1) * places];
                 self.values(&out.item_columns, found, *item, row);
             }
         }
+    }
+
+    /// Asks memory for the words of several items before any of them is waited for.
+    fn ask_for_words(&self, items: &[Option<ItemIndex>]) {
+        let mut asked = 0;
+        for key in &self.plan.item_keys {
+            for item in items.iter().flatten() {
+                let item = Some((*item, self.catalogue));
+                asked ^= self.state.tables.known_word(*key, None, self.request.context, item);
+            }
+        }
+        std::hint::black_box(asked);
+    }
+
+    /// The same for the rows that were found for them, and their newest tiles.
+    fn ask_for_tiles(&self, found: &[Found<'a>]) {
+        let mut asked = 0;
+        for row in found.iter().flatten().flatten() {
+            asked ^= row.words().first().copied().unwrap_or(0);
+        }
+        for (place, shape) in &self.plan.item_tiles {
+            for row in found.iter().skip(*place).step_by(self.plan.places.len()).flatten().flatten() {
+                asked ^= shape.newest(row.words());
+            }
+        }
+        std::hint::black_box(asked);
     }
 
     /// Finds the rows of the places that depend on the item, or of those that do not.

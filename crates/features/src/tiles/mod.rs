@@ -1,9 +1,10 @@
 //! Tiles: what an entity keeps of its interactions, instead of the interactions.
 //!
 //! An entity has one [`Row`]. A row has groups, laid out by the [`crate::declared::Plan`]: fixed-width tiles for what
-//! fits into a few words ([`fixed`], all of them in one vector: [`segments`]), larger ones for sketches and lists ([`large`]), and rows below it for the second
-//! part of a pair ([`pairs`]). Tiles hold intermediate results that merge, so that the rows of two entities (a session
-//! and the user it turns out to be) become one, and events that come late land in their own tile.
+//! fits into a few words ([`fixed`], all of them in one vector: [`segments`]), larger ones for sketches and lists
+//! ([`large`]), and rows below it for the second part of a pair ([`pairs`]). Tiles hold intermediate results that merge,
+//! so that the rows of two entities (a session and the user it turns out to be) become one, and events that come late
+//! land in their own tile.
 
 pub(crate) mod column;
 pub(crate) mod fixed;
