@@ -1,7 +1,7 @@
 //! Views: state folded from the log.
 //!
-//! [`Views`] holds what a request reads: profiles of users and sessions, the catalogue, decayed popularity and
-//! co-visitation. It is moved only by [`Views::apply`], in log order; [`Follower`] is the thread that does so, and
+//! [`Views`] holds what a request reads: profiles of users and sessions, the catalogue, decayed popularity,
+//! co-visitation and the latest sessions. It is moved only by [`Views::apply`], in log order; [`Follower`] is the thread that does so, and
 //! that writes checkpoints. The same log gives the same bytes ([`Views::write_state`]), however it was cut into
 //! batches, on how many threads it was folded and how often the process restarted in between.
 //!
@@ -24,6 +24,7 @@ mod popularity;
 pub mod profiles;
 mod read;
 mod replay;
+mod sessions;
 pub mod spill;
 mod state;
 mod tables;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use headwater_base::Schema;
 use headwater_base::random::stable_hash;
-use headwater_models::streaming::CoVisitationOptions;
+use headwater_models::streaming::{CoVisitationOptions, SessionOptions};
 
 use crate::declared::Plan;
 use crate::profiles::Idle;
@@ -22,6 +22,8 @@ pub struct ViewsOptions {
     pub trending_half_life: Duration,
     /// Pairing and keeping of neighbours.
     pub neighbours: CoVisitationOptions,
+    /// Keeping and comparing of sessions.
+    pub sessions: SessionOptions,
     /// The declared features. Default: none.
     pub plan: Arc<Plan>,
     /// A user, an item or another entity of which nothing was received for this long starts anew, with an empty history;
@@ -41,6 +43,7 @@ impl Default for ViewsOptions {
             popular_half_life: Duration::from_secs(30 * 24 * 60 * 60),
             trending_half_life: Duration::from_secs(60 * 60),
             neighbours: CoVisitationOptions::default(),
+            sessions: SessionOptions::default(),
             plan: Arc::default(),
             idle_entities: Duration::from_secs(400 * 24 * 60 * 60),
             idle_sessions: Duration::from_secs(30 * 24 * 60 * 60),
@@ -62,6 +65,8 @@ impl ViewsOptions {
         let CoVisitationOptions { recent, window, half_gap, half_life, neighbours, shrinkage: _ } =
             &self.neighbours;
         text += &format!("{recent} {window:?} {half_gap:?} {half_life:?} {neighbours}\n");
+        let SessionOptions { kept, items, gap, window, .. } = &self.sessions;
+        text += &format!("{kept} {items} {gap:?} {window:?}\n");
         for (name, declared) in &schema.interactions {
             text += &format!("{name:?} {:08x}\n", declared.weight.to_bits());
         }

@@ -14,8 +14,10 @@ use std::io::{Read, Write};
 use std::slice;
 
 use compact_str::CompactString;
+use headwater_base::random::stable_hash;
 use headwater_base::{Actor, Fields, SessionId, Timestamp, UserId, Value};
 use headwater_log::Offset;
+use headwater_models::streaming::Owner;
 
 use crate::bytes::{Reader, Writer, damaged};
 use crate::declared::Part;
@@ -37,6 +39,8 @@ pub struct Profile {
     pub interactions: Vec<ProfileInteraction>,
     /// The user's fields.
     pub fields: Fields,
+    /// Whose sessions are theirs: see [`crate::Views::sessions_like`].
+    pub owner: Option<Owner>,
 }
 
 /// One interaction of a profile.
@@ -75,6 +79,8 @@ pub(crate) enum Session {
 
 /// The actor's state when an interaction comes.
 pub(crate) struct Known<'a> {
+    /// Who it is.
+    pub(crate) owner: Owner,
     /// What they did before.
     pub(crate) before: &'a [Stored],
     /// The user's fields.
@@ -100,6 +106,16 @@ pub(crate) struct Profiles {
 }
 
 static NO_FIELDS: Fields = Fields::EMPTY;
+
+/// The owner of a user's sessions.
+pub(crate) fn user_owner(user: &UserId) -> Owner {
+    stable_hash(user.as_str())
+}
+
+/// The owner of what an anonymous session does; apart from the user of the same name.
+pub(crate) fn session_owner(session: &SessionId) -> Owner {
+    !stable_hash(session.as_str())
+}
 
 /// Who asks, as far as known: in memory, or copied from the disk.
 #[derive(Debug, Default)]
@@ -138,20 +154,23 @@ impl Profiles {
         touch: impl FnOnce(Known<'_>),
     ) {
         if let Some(user) = &actor.user {
-            self.user_mut(user, offset).interact((offset, stamp), interaction, idle, touch);
+            let owner = user_owner(user);
+            self.user_mut(user, offset).interact(owner, (offset, stamp), interaction, idle, touch);
         } else if let Some(session) = &actor.session {
             self.drop_lapsed_alias(session, stamp, idle);
+            let owner = session_owner(session);
             let session = self.sessions.entry(session.as_str(), Session::default);
             match session {
                 Session::Own(history, row) => {
                     revive(history, row, stamp, idle.sessions);
-                    touch(Known { before: history.visible(), fields: &NO_FIELDS, row });
+                    touch(Known { owner, before: history.visible(), fields: &NO_FIELDS, row });
                     history.push(interaction, offset);
                 }
                 Session::Of { user, stamp: last, .. } => {
                     *last = stamp;
                     let user = user.clone();
-                    self.user_mut(&user, offset).interact((offset, stamp), interaction, idle, touch);
+                    let owner = user_owner(&user);
+                    self.user_mut(&user, offset).interact(owner, (offset, stamp), interaction, idle, touch);
                 }
             }
         }
@@ -228,18 +247,21 @@ impl Profiles {
     ) -> Result<Profile, FeaturesError> {
         let mut profile = Profile::default();
         if let Some(user) = &actor.user
-            && let Some(user) = cold.find(&self.users, user.as_str())?
+            && let Some(known) = cold.find(&self.users, user.as_str())?
         {
-            user.copy_to(&mut profile, &weight);
+            known.copy_to(&mut profile, &weight);
+            profile.owner = Some(user_owner(user));
         }
         if profile.interactions.is_empty()
-            && let Some(session) = &actor.session
+            && let Some(id) = &actor.session
         {
-            let Asker { user, session } = self.of_session(cold, session)?;
+            let Asker { user, session } = self.of_session(cold, id)?;
             if let Some(user) = user {
                 user.copy_to(&mut profile, &weight);
+                profile.owner = session.as_deref().and_then(Session::alias_of).map(user_owner);
             } else if let Some(Session::Own(history, _)) = session.as_deref() {
                 history.copy_to(&mut profile, &weight);
+                profile.owner = Some(session_owner(id));
             }
         }
         Ok(profile)
@@ -351,6 +373,7 @@ impl Default for Session {
 impl User {
     fn interact(
         &mut self,
+        owner: Owner,
         (offset, stamp): (Offset, i64),
         interaction: Option<Stored>,
         idle: Idle,
@@ -358,7 +381,7 @@ impl User {
     ) {
         revive(&mut self.history, &mut self.row, stamp, idle.users);
         let fields = self.fields.as_deref().unwrap_or(&NO_FIELDS);
-        touch(Known { before: self.history.visible(), fields, row: &mut self.row });
+        touch(Known { owner, before: self.history.visible(), fields, row: &mut self.row });
         self.history.push(interaction, offset);
     }
 

@@ -6,15 +6,15 @@
 use std::io::{Read, Write};
 use std::sync::Arc;
 
-use headwater_base::{Actor, Event, Fact, Interaction, ItemId, Schema};
+use headwater_base::{Actor, Event, Fact, Interaction, ItemId, Schema, Timestamp};
 use headwater_log::{Offset, Position};
-use headwater_models::streaming::Visit;
+use headwater_models::streaming::{Owner, Visit};
 
 use crate::bytes::{Reader, Writer};
 use crate::catalogue::{CatalogueFold, Layout, Upsert, patched};
 use crate::declared::Part;
 use crate::kinds::Kinds;
-use crate::profiles::{Idle, Known, Profiles, Stored};
+use crate::profiles::{Idle, Known, Profiles, Stored, session_owner, user_owner};
 use crate::spill::{Cold, Hand, make_room};
 use crate::tables::{Parties, Tables};
 use crate::{FeaturesError, ItemIndex, Profile, ViewsOptions};
@@ -29,6 +29,12 @@ pub(crate) trait Sink {
     const HISTORIES: bool;
     /// An item was visited, after these of the same actor (latest first).
     fn visit(&mut self, visit: Visit, before: &mut dyn Iterator<Item = Visit>);
+    /// Whose visit it was, and when it happened: not after it was received, whatever the sender's clock says.
+    fn acted(&mut self, owner: Owner, visit: Visit, time: Timestamp);
+    /// What was one's is the other's from now on.
+    fn merged(&mut self, session: Owner, user: Owner);
+    /// Somebody is to be forgotten.
+    fn deleted(&mut self, owner: Owner);
     /// An item's fields changed.
     fn changed(&mut self, item: ItemIndex);
 }
@@ -40,6 +46,9 @@ impl Sink for NoSink {
     const HISTORIES: bool = false;
 
     fn visit(&mut self, _: Visit, _: &mut dyn Iterator<Item = Visit>) {}
+    fn acted(&mut self, _: Owner, _: Visit, _: Timestamp) {}
+    fn merged(&mut self, _: Owner, _: Owner) {}
+    fn deleted(&mut self, _: Owner) {}
     fn changed(&mut self, _: ItemIndex) {}
 }
 
@@ -90,9 +99,13 @@ impl State {
                     *known = patched(upsert.patch.then_some(&*known), &upsert);
                 });
             }
-            Fact::UserDelete { user } => self.profiles.delete(user),
+            Fact::UserDelete { user } => {
+                self.profiles.delete(user);
+                sink.deleted(user_owner(user));
+            }
             Fact::Merge { session, user } => {
                 self.profiles.merge(session, user, at, self.idle, self.tables.plan.layout(&Part::User));
+                sink.merged(session_owner(session), user_owner(user));
             }
             // Decisions are a stream of their own, and what was erased is nobody's.
             Fact::Decision(_) | Fact::Erased => {}
@@ -131,7 +144,8 @@ impl State {
         let Self { kinds, profiles, catalogue, tables, clock, idle, .. } = self;
         let catalogue = catalogue.current();
         // What happened cannot have happened after it was received, whatever the sender's clock says.
-        let time = event.time.min(event.received).as_micros();
+        let happened = event.time.min(event.received);
+        let time = happened.as_micros();
         let stored = S::HISTORIES.then_some(Stored { time: event.time, item, kind });
         let declared = !tables.plan.is_empty();
         profiles.interact(&interaction.actor, (offset, *clock), stored, *idle, |known: Known<'_>| {
@@ -141,7 +155,9 @@ impl State {
                 time: stored.time,
                 weight: kinds.weight(stored.kind),
             });
-            sink.visit(Visit { row: item, time: event.time, weight: kinds.weight(kind) }, &mut before);
+            let visit = Visit { row: item, time: event.time, weight: kinds.weight(kind) };
+            sink.visit(visit, &mut before);
+            sink.acted(known.owner, visit, happened);
             if declared {
                 tables.prepare(&Parties { interaction, kind, item, user_fields: known.fields, catalogue });
                 known.row.add(tables.plan.layout(&Part::User), &tables.touch(time, interaction.value));

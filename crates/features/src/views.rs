@@ -4,9 +4,9 @@ use std::io::{Read, Write};
 use std::sync::Arc;
 
 use compact_str::CompactString;
-use headwater_base::{Actor, Event, Schema, SessionId};
+use headwater_base::{Actor, Event, Schema, SessionId, Timestamp};
 use headwater_log::{Batch, Offset, Partition, Position};
-use headwater_models::streaming::{Pairs, Visit};
+use headwater_models::streaming::{Owner, Pairs, Visit};
 use headwater_models::{Query, Retrieve, Scored};
 use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 
@@ -14,7 +14,9 @@ use crate::bytes::{Reader, Writer, damaged};
 use crate::declared::Plan;
 use crate::neighbours::Neighbours;
 use crate::popularity::{Pace, Popularity};
+use crate::profiles::session_owner;
 use crate::read::{FeatureRequest, FeatureRows};
+use crate::sessions::{Sessions, Step};
 use crate::spill::{Hand, SpillFigures};
 use crate::state::{Sink, State};
 use crate::view::View;
@@ -29,7 +31,7 @@ const LOCKED: usize = 64;
 /// The views: shared, read by many threads, moved by one.
 ///
 /// Reads never wait for a whole batch: the state is locked for some events at a time, the catalogue is a snapshot, and
-/// popularity and neighbours are locked for the item-keyed half of a piece of the batch.
+/// popularity, neighbours and sessions are locked for the item-keyed half of a piece of the batch.
 #[derive(Debug)]
 pub struct Views {
     pub(crate) options: ViewsOptions,
@@ -38,6 +40,7 @@ pub struct Views {
     catalogue: RwLock<Arc<Catalogue>>,
     popularity: RwLock<Popularity>,
     neighbours: RwLock<Neighbours>,
+    sessions: RwLock<Sessions>,
     position: RwLock<Position>,
     fingerprint: u64,
 }
@@ -47,6 +50,7 @@ pub struct Views {
 pub(crate) struct Fold {
     pairs: Pairs,
     visits: Vec<Visit>,
+    steps: Vec<Step>,
     changed: Vec<ItemIndex>,
     hand: Hand,
     /// The last key that moved from a store to its successor.
@@ -59,6 +63,20 @@ impl Sink for Fold {
     fn visit(&mut self, visit: Visit, before: &mut dyn Iterator<Item = Visit>) {
         self.visits.push(visit);
         self.pairs.push(visit, before);
+    }
+
+    fn acted(&mut self, owner: Owner, visit: Visit, time: Timestamp) {
+        if visit.weight > 0.0 {
+            self.steps.push(Step::Event { owner, item: visit.row, time });
+        }
+    }
+
+    fn merged(&mut self, session: Owner, user: Owner) {
+        self.steps.push(Step::Merged { session, user });
+    }
+
+    fn deleted(&mut self, owner: Owner) {
+        self.steps.push(Step::Deleted(owner));
     }
 
     fn changed(&mut self, item: ItemIndex) {
@@ -115,10 +133,12 @@ impl Views {
             state: RwLock::new(state),
             popularity: RwLock::new(Popularity::new(&options)),
             neighbours: RwLock::new(Neighbours::new(&options)),
+            sessions: RwLock::new(Sessions::new(&options)),
             position: RwLock::default(),
             fold: Mutex::new(Fold {
                 pairs: Pairs::new(&options.neighbours),
                 visits: Vec::new(),
+                steps: Vec::new(),
                 changed: Vec::new(),
                 hand: Hand::default(),
                 moved: Vec::new(),
@@ -186,6 +206,8 @@ impl Views {
                 state.tables.forget_session(session);
             }
             drop(state);
+            let owners: Vec<Owner> = sessions.iter().map(|session| session_owner(session)).collect();
+            self.sessions.write().model.forget(&owners);
             self.make_room(&mut fold.hand, touched)?;
         }
         Ok(())
@@ -276,6 +298,22 @@ impl Views {
         pairs(neighbours.model.retrieve(query, limit, &|row| catalogue.available(row) && allow(row)))
     }
 
+    /// The available items of the latest sessions most like what `query` holds: see
+    /// [`headwater_models::streaming::SessionNeighbours`]. Rows of the query are item numbers; the session under way of
+    /// `owner`, of [`Profile::owner`], is not compared with itself.
+    pub fn sessions_like(
+        &self,
+        query: &Query<'_>,
+        owner: Option<Owner>,
+        limit: usize,
+        allow: &dyn Fn(ItemIndex) -> bool,
+    ) -> Vec<(ItemIndex, f32)> {
+        let catalogue = self.catalogue();
+        let sessions = self.sessions.read();
+        let allow = |row| catalogue.available(row) && allow(row);
+        pairs(sessions.model.nearest(query, owner, limit, &allow))
+    }
+
     fn best(
         &self,
         pace: Pace,
@@ -319,15 +357,18 @@ impl Views {
         let snapshot = {
             let mut popularity = self.popularity.write();
             let mut neighbours = self.neighbours.write();
+            let mut sessions = self.sessions.write();
             let snapshot = self.state.write().catalogue.publish();
             let catalogue = snapshot.clone().unwrap_or_else(|| self.catalogue());
             neighbours.model.fold_beside(&fold.pairs, self.options.threads, || {
                 popularity.fold(&fold.visits, &fold.changed, &catalogue);
+                sessions.fold(&fold.steps);
             });
             snapshot
         };
         fold.pairs.clear();
         fold.visits.clear();
+        fold.steps.clear();
         fold.changed.clear();
         if let Some(snapshot) = snapshot {
             *self.catalogue.write() = snapshot;
@@ -348,6 +389,7 @@ impl Views {
         self.state.read().write(&mut writer)?;
         section(&mut writer, &*self.popularity.read())?;
         section(&mut writer, &*self.neighbours.read())?;
+        section(&mut writer, &*self.sessions.read())?;
         writer.u32(writer.checksum())
     }
 
@@ -365,11 +407,13 @@ impl Views {
         views.position.get_mut().clone_from(&state.position);
         read_section(&mut reader, views.popularity.get_mut())?;
         read_section(&mut reader, views.neighbours.get_mut())?;
+        read_section(&mut reader, views.sessions.get_mut())?;
         let checksum = reader.checksum();
         if reader.u32()? != checksum {
             return Err(damaged("the checksum does not match"));
         }
         views.popularity.get_mut().enter_all(state.catalogue.current());
+        views.sessions.get_mut().build(state.catalogue.current())?;
         *views.catalogue.get_mut() = state.catalogue.snapshot();
         Ok(views)
     }
@@ -378,7 +422,7 @@ impl Views {
 /// What a checkpoint starts with.
 const MAGIC: &[u8; 8] = b"hw-views";
 /// Counts up when the bytes mean something else; an older checkpoint is skipped and the log replayed.
-const FORMAT: u16 = 7;
+const FORMAT: u16 = 8;
 
 /// Checks what a checkpoint begins with: that this version reads it, and that views of this fingerprint wrote it.
 pub(crate) fn begins<R: Read>(reader: &mut Reader<R>, fingerprint: u64) -> Result<(), FeaturesError> {

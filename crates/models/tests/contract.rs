@@ -3,10 +3,14 @@
 //! A new kind of model joins by a line in [`models`].
 #![allow(clippy::unwrap_used, reason = "helpers of tests may stop the test as well as a test may")]
 
+use headwater_base::Timestamp;
 use headwater_models::filter::{self, Exact, Filter, FilterOptions, Form};
 use headwater_models::ials::{Ials, IalsOptions, train};
 use headwater_models::matrix::Csr;
 use headwater_models::popular::Popular;
+use headwater_models::streaming::{
+    CoVisitation, CoVisitationOptions, SessionNeighbours, SessionOptions, Visit,
+};
 use headwater_models::{Embed, Past, Query, Retrieve, Row, Score, Scored};
 
 /// A model under test, freshly made each time.
@@ -43,6 +47,50 @@ fn filter() -> (Filter, Exact) {
 fn ease() -> (Filter, Exact) {
     let options = FilterOptions { form: Form::Ease, lambda: 5.0, ..FilterOptions::default() };
     filter::train(&matrix(), &options, &mut |_| {}).unwrap()
+}
+
+/// The same interactions as a stream: users take turns.
+fn stream() -> impl Iterator<Item = (usize, Visit)> {
+    let mut visits: Vec<(usize, usize, Row)> = Vec::new();
+    for (user, row) in matrix().iter().enumerate() {
+        visits.extend(row.indices.iter().enumerate().map(|(step, item)| (step, user, *item)));
+    }
+    visits.sort_unstable();
+    (0..).zip(visits).map(|(second, (_, user, row))| {
+        (user, Visit { row, time: Timestamp::from_seconds(1_700_000_000 + second), weight: 1.0 })
+    })
+}
+
+fn co_visitation() -> CoVisitation {
+    let mut model = CoVisitation::new(&CoVisitationOptions::default());
+    let mut histories: Vec<Vec<Visit>> = vec![Vec::new(); 90];
+    for (user, visit) in stream() {
+        model.observe(visit, histories[user].iter().rev().copied());
+        histories[user].push(visit);
+    }
+    model
+}
+
+fn co_visitation_again() -> CoVisitation {
+    let model = co_visitation();
+    CoVisitation::from_parts(&CoVisitationOptions::default(), model.newest(), model.lists().cloned())
+}
+
+fn sessions() -> SessionNeighbours {
+    let mut model = SessionNeighbours::new(&SessionOptions::default());
+    for (user, visit) in stream() {
+        model.observe(user as u64, visit.row, visit.time);
+    }
+    model
+}
+
+fn sessions_again() -> SessionNeighbours {
+    let model = sessions();
+    SessionNeighbours::from_parts(&SessionOptions::default(), model.newest(), model.sessions()).unwrap()
+}
+
+fn streaming(name: &'static str, model: impl Retrieve + 'static) -> Subject {
+    Subject { name, retrieve: Box::new(model), score: None, embed: None, needs_history: true }
 }
 
 fn models() -> Vec<Subject> {
@@ -84,6 +132,10 @@ fn models() -> Vec<Subject> {
             embed: None,
             needs_history: true,
         },
+        streaming("neighbours", co_visitation()),
+        streaming("neighbours, saved and loaded", co_visitation_again()),
+        streaming("sessions", sessions()),
+        streaming("sessions, saved and loaded", sessions_again()),
         Subject {
             name: "closed form",
             retrieve: Box::new(ease().0),
@@ -156,7 +208,7 @@ fn the_same_question_has_the_same_answer_from_a_model_made_anew() {
 #[test]
 fn a_saved_model_answers_as_the_one_it_came_from() {
     let models = models();
-    for kind in ["ials", "filter"] {
+    for kind in ["ials", "filter", "neighbours", "sessions"] {
         let of_kind = models.iter().filter(|m| m.name.starts_with(kind));
         let answers: Vec<_> = of_kind.map(|m| ask(m, &history(), ITEMS, &all)).collect();
         assert_eq!(answers.len(), 2);
@@ -247,6 +299,22 @@ fn scores_are_those_of_the_list() {
         score.score(&query, &rows, &mut scores);
         let expected: Vec<f32> = found.iter().map(|s| s.score).chain([f32::NEG_INFINITY; 2]).collect();
         assert_eq!(scores, expected, "{}", subject.name);
+    }
+}
+
+#[test]
+fn an_item_of_the_next_event_is_found_by_the_next_question() {
+    let (mut neighbours, mut sessions) = (co_visitation(), sessions());
+    let at = |second: i64| Timestamp::from_seconds(1_700_100_000 + second);
+    let earlier = Visit { row: 3, time: at(0), weight: 1.0 };
+    let new = Visit { row: ITEMS as Row + 5, time: at(9), weight: 1.0 };
+    neighbours.observe(new, std::iter::once(earlier));
+    sessions.observe(777, earlier.row, earlier.time);
+    sessions.observe(777, new.row, new.time);
+    for model in [&neighbours as &dyn Retrieve, &sessions] {
+        assert_eq!(model.items(), ITEMS + 6);
+        let found = model.retrieve(&Query { history: &[past(3)], item: None }, ITEMS, &all);
+        assert!(found.iter().any(|scored| scored.row == new.row));
     }
 }
 

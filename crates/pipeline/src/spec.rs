@@ -55,13 +55,15 @@ pub enum SourceSpec {
     Model(CompactString),
     /// Co-visitation with the item asked about, or with what the actor touched last.
     Neighbours,
+    /// The latest sessions like the actor's, or those with the item asked about.
+    Sessions,
     /// What moves now.
     Trending,
     /// What always works.
     Popular,
 }
 
-const SOURCES: [&str; 6] = ["ials", "filter", "neighbours", "trending", "popular", "model(NAME)"];
+const SOURCES: [&str; 7] = ["ials", "filter", "neighbours", "sessions", "trending", "popular", "model(NAME)"];
 
 impl SourceSpec {
     /// Parses a word of `sources = [...]`.
@@ -70,6 +72,7 @@ impl SourceSpec {
         match call(word) {
             Some((name @ ("ials" | "filter"), None)) => Ok(Self::Model(name.into())),
             Some(("neighbours", None)) => Ok(Self::Neighbours),
+            Some(("sessions", None)) => Ok(Self::Sessions),
             Some(("trending", None)) => Ok(Self::Trending),
             Some(("popular", None)) => Ok(Self::Popular),
             Some(("model", Some(name))) if !name.is_empty() => Ok(Self::Model(name.into())),
@@ -82,6 +85,7 @@ impl SourceSpec {
         match self {
             Self::Model(name) => name,
             Self::Neighbours => "neighbours",
+            Self::Sessions => "sessions",
             Self::Trending => "trending",
             Self::Popular => "popular",
         }
@@ -240,6 +244,7 @@ mod tests {
     #[test]
     fn sources_parse_and_name_the_closest_where_wrong() {
         assert_eq!(SourceSpec::parse("model(news)"), Ok(SourceSpec::Model("news".into())));
+        assert_eq!(SourceSpec::parse("sessions"), Ok(SourceSpec::Sessions));
         assert!(SourceSpec::parse("neighbors").unwrap_err().expected.starts_with("neighbours, "));
     }
 }

@@ -13,7 +13,9 @@ use crate::filters::{
     RequestCategoryFilter, SeenFilter,
 };
 use crate::select::TopKSelector;
-use crate::sources::{ModelScorer, ModelSource, NeighboursSource, PopularSource, TrendingSource};
+use crate::sources::{
+    ModelScorer, ModelSource, NeighboursSource, PopularSource, SessionsSource, TrendingSource,
+};
 use crate::spec::{FilterSpec, ScorerSpec, SelectorSpec, SourceSpec, SurfaceSpec};
 use crate::stage::{Filter, Hydrator, Scorer, Selector, Source};
 use crate::vectors::SurfaceFeatures;
@@ -147,6 +149,7 @@ fn source(spec: &SourceSpec) -> Box<dyn Source> {
     match spec {
         SourceSpec::Model(name) => Box::new(ModelSource::new(name.clone())),
         SourceSpec::Neighbours => Box::new(NeighboursSource),
+        SourceSpec::Sessions => Box::new(SessionsSource),
         SourceSpec::Trending => Box::new(TrendingSource),
         SourceSpec::Popular => Box::new(PopularSource),
     }

@@ -8,6 +8,8 @@ use headwater_base::{
     Actor, Event, EventId, Fact, Fields, Interaction, ItemId, Schema, SessionId, Timestamp, UserId, Value,
 };
 use headwater_log::{Batch, Partition};
+use headwater_models::Past;
+use headwater_models::streaming::SessionOptions;
 use proptest::prelude::*;
 
 use super::*;
@@ -67,7 +69,9 @@ fn features() -> Vec<FeatureSpec> {
 
 fn options() -> ViewsOptions {
     let plan = Plan::new(&features(), &schema()).unwrap();
-    ViewsOptions { threads: 2, plan: Arc::new(plan), ..ViewsOptions::default() }
+    // So few that they come and go.
+    let sessions = SessionOptions { kept: 8, items: 4, ..SessionOptions::default() };
+    ViewsOptions { threads: 2, plan: Arc::new(plan), sessions, ..ViewsOptions::default() }
 }
 
 fn views() -> Views {
@@ -337,6 +341,48 @@ fn what_people_touch_together_is_near() {
     assert_eq!(names(&views, &views.neighbours(tent, 9)), ["stove", "lamp"]);
     fold(&views, [Fact::ItemDelete { item: ItemId::trusted("stove") }]);
     assert_eq!(names(&views, &views.neighbours(tent, 9)), ["lamp"]);
+}
+
+/// What the latest sessions like those of `actor` hold, in the order of ids.
+fn in_sessions_like(views: &Views, actor: &Actor) -> Vec<String> {
+    let profile = views.profile(actor).unwrap();
+    let history: Vec<Past> =
+        profile.interactions.iter().map(|one| Past { row: one.item, weight: one.weight, age: 0.0 }).collect();
+    let query = Query { history: &history, item: None };
+    let mut found = names(views, &views.sessions_like(&query, profile.owner, 9, &|_| true));
+    found.sort_unstable();
+    found
+}
+
+#[test]
+fn an_event_is_in_the_sessions_that_the_next_request_is_compared_with() {
+    let views = views();
+    fold(&views, [click(session("s"), "tent"), click(user("u"), "tent")]);
+    assert_eq!(in_sessions_like(&views, &user("u")), ["tent"]);
+    fold(
+        &views,
+        [click(session("s"), "stove"), click(user("u"), "lamp"), interact("gone", user("u"), "hidden")],
+    );
+    assert_eq!(in_sessions_like(&views, &user("u")), ["stove", "tent"], "its own session is no neighbour");
+    assert_eq!(in_sessions_like(&views, &session("s")), ["lamp", "tent"]);
+    fold(&views, [Fact::ItemDelete { item: ItemId::trusted("stove") }]);
+    assert_eq!(in_sessions_like(&views, &user("u")), ["tent"]);
+}
+
+#[test]
+fn sessions_of_a_deleted_user_and_erased_ones_are_gone_at_once() {
+    let views = views();
+    let merge = Fact::Merge { session: SessionId::trusted("s"), user: UserId::trusted("someone") };
+    let delete = Fact::UserDelete { user: UserId::trusted("someone") };
+    fold(&views, [click(user("x"), "tent"), click(session("s"), "tent"), click(session("s"), "a"), merge]);
+    fold(&views, [click(session("s"), "b"), click(session("t"), "tent"), click(session("t"), "c")]);
+    assert_eq!(in_sessions_like(&views, &user("x")), ["a", "b", "c", "tent"]);
+    fold(&views, [delete]);
+    assert_eq!(in_sessions_like(&views, &user("x")), ["c", "tent"]);
+    views.forget_sessions([&SessionId::trusted("t")]).unwrap();
+    for views in [&views, &restored(&state(&views))] {
+        assert_eq!(in_sessions_like(views, &user("x")), [""; 0]);
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ pub mod archive;
 pub mod domain;
 pub mod features;
 pub mod load;
+pub mod neighbours;
 pub mod overrides;
 pub mod problem;
 pub mod quantity;
@@ -31,6 +32,7 @@ pub use archive::ArchiveSettings;
 pub use domain::{ContextSettings, DomainSettings, InteractionSettings, ItemSettings, UserSettings};
 pub use features::FeatureSettings;
 pub use load::{Loaded, Origin, find, load};
+pub use neighbours::SessionSettings;
 pub use quantity::{ByteSize, Keep, Period};
 pub use runtime::{DecisionSettings, LimitSettings, LogSettings, ServerSettings, ViewSettings};
 pub use surface::SurfaceSettings;
@@ -112,6 +114,7 @@ impl Settings {
         found.extend(features::contradictions(self));
         found.extend(surface::contradictions(self));
         found.extend(runtime::contradictions(self));
+        found.extend(neighbours::contradictions(self));
         found.extend(archive::contradictions(self));
         found.extend(training::contradictions(self));
         found

@@ -5,12 +5,11 @@ use std::path::Path;
 
 use headwater_features::{SpillOptions, ViewsOptions};
 use headwater_log::{DecisionOptions, LogOptions};
-use headwater_models::streaming::CoVisitationOptions;
 use headwater_server::Limits;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ByteSize, Keep, Period, Settings};
+use super::{ByteSize, Keep, Period, SessionSettings, Settings};
 
 /// `[log]`
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -73,6 +72,16 @@ pub struct ViewSettings {
     pub neighbours_half_life: Period,
     /// Neighbours kept per item.
     pub neighbours: usize,
+    /// Distinct items before an interaction that it counts as touched together with.
+    pub neighbours_recent: usize,
+    /// Longest time between two interactions of somebody that still count as together.
+    pub neighbours_window: Period,
+    /// Time between two interactions at which they count half of what two at once do.
+    pub neighbours_half_gap: Period,
+    /// Weight of evidence below which a similarity is held back: two items that were touched together once are alike by chance.
+    pub neighbours_shrinkage: f32,
+    /// The latest sessions, for the source `sessions`.
+    pub sessions: SessionSettings,
     /// A user, an item or another entity of which nothing was received for this long starts anew: with an empty history and
     /// with features of nothing. Their fields stay.
     pub idle_entities: Period,
@@ -94,6 +103,11 @@ impl Default for ViewSettings {
             trending_half_life: Period::hours(1),
             neighbours_half_life: Period::days(30),
             neighbours: 64,
+            neighbours_recent: 10,
+            neighbours_window: Period::days(30),
+            neighbours_half_gap: Period::days(1),
+            neighbours_shrinkage: 2.0,
+            sessions: SessionSettings::default(),
             idle_entities: Period::days(400),
             idle_sessions: Period::days(30),
             memory_limit: None,
@@ -184,18 +198,15 @@ impl Settings {
 
     /// Options of the views.
     pub fn views_options(&self) -> ViewsOptions {
-        let defaults = ViewsOptions::default();
+        let views = &self.views;
         ViewsOptions {
-            popular_half_life: self.views.popular_half_life.0,
-            trending_half_life: self.views.trending_half_life.0,
-            neighbours: CoVisitationOptions {
-                half_life: self.views.neighbours_half_life.0,
-                neighbours: self.views.neighbours,
-                ..defaults.neighbours
-            },
-            idle_entities: self.views.idle_entities.0,
-            idle_sessions: self.views.idle_sessions.0,
-            ..defaults
+            popular_half_life: views.popular_half_life.0,
+            trending_half_life: views.trending_half_life.0,
+            neighbours: views.neighbour_options(),
+            sessions: views.sessions.options(),
+            idle_entities: views.idle_entities.0,
+            idle_sessions: views.idle_sessions.0,
+            ..ViewsOptions::default()
         }
     }
 
@@ -242,11 +253,9 @@ pub(super) fn contradictions(settings: &Settings) -> Vec<(String, String)> {
     need(segment(settings.decisions.segment_size), "decisions.segment_size", "between 64KiB and 4GiB");
     need(settings.log.linger <= Period::seconds(1), "log.linger", "at most 1s");
     need(settings.views.checkpoint_events > 0, "views.checkpoint_events", "at least 1");
-    need((1..=1_000).contains(&settings.views.neighbours), "views.neighbours", "between 1 and 1000");
     for (path, period) in [
         ("views.popular_half_life", settings.views.popular_half_life),
         ("views.trending_half_life", settings.views.trending_half_life),
-        ("views.neighbours_half_life", settings.views.neighbours_half_life),
         ("views.checkpoint_period", settings.views.checkpoint_period),
         ("log.erasure", settings.log.erasure),
         ("server.request_timeout", settings.server.request_timeout),

@@ -19,7 +19,8 @@ use super::{Period, Settings};
 #[serde(deny_unknown_fields, default)]
 pub struct SurfaceSettings {
     /// Where candidates come from: `ials` or `filter` (the trained model of that name; `model(NAME)` for another),
-    /// `neighbours` (of what was touched last, or of the item the request is about), `trending`, `popular`.
+    /// `neighbours` (touched together with what was touched last, or with the item the request is about), `sessions` (of the
+    /// latest sessions most like the one under way, or of those with that item), `trending`, `popular`.
     pub sources: Vec<String>,
     /// What is taken away: `seen`, `available`, `max_per_FIELD(N)`, `only(FIELD: WORD, ...)`, `except(FIELD: WORD, ...)`
     /// with a categorical item field.

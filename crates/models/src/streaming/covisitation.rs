@@ -375,7 +375,7 @@ fn seeds(history: &[Past]) -> Vec<(Row, f64)> {
         if seeds.len() == HISTORY_ITEMS {
             break;
         }
-        if past.weight > 0.0 && seeds.iter().all(|(row, _)| *row != past.row) {
+        if past.weight > 0.0 && past.weight.is_finite() && seeds.iter().all(|(row, _)| *row != past.row) {
             let position = (seeds.len() + 1) as f64;
             seeds.push((past.row, (f64::from(past.weight) / position).sqrt()));
         }

@@ -1,8 +1,9 @@
 //! What is touched together with the item asked about, or with what the actor touched last.
 
 use headwater_base::Rung;
-use headwater_models::{Past, Query};
+use headwater_models::Query;
 
+use super::history::with_history;
 use crate::candidate::Found;
 use crate::error::StageError;
 use crate::moment::Moment;
@@ -27,17 +28,10 @@ impl Source for NeighboursSource {
         limit: usize,
         allowed: Allowed<'_>,
     ) -> Result<Vec<Found>, StageError> {
-        let interactions = moment.profile.interactions.iter().filter(|_| moment.item.is_none());
-        let history: Vec<Past> = interactions
-            .filter(|interaction| interaction.weight > 0.0)
-            .map(|interaction| Past {
-                row: interaction.item,
-                weight: interaction.weight,
-                age: moment.now.seconds_since(interaction.time).max(0.0) as f32,
-            })
-            .collect();
-        let query = Query { history: &history, item: moment.item };
-        let found = moment.views.neighbours_of(&query, limit, allowed);
+        let found = with_history(moment, |history| {
+            let history = if moment.item.is_none() { history } else { &[] };
+            moment.views.neighbours_of(&Query { history, item: moment.item }, limit, allowed)
+        });
         Ok(found.into_iter().map(|(item, score)| Found { item, score }).collect())
     }
 }

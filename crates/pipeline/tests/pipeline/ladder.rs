@@ -44,6 +44,22 @@ fn each_rung_answers_when_the_better_ones_cannot() {
 }
 
 #[test]
+fn sessions_answer_with_what_was_in_those_like_this_one() {
+    let world = World::new();
+    for (user, items) in [("u", ["tent", "stove"]), ("v", ["boat", "oar"]), ("asking", ["rope", "tent"])] {
+        items.iter().for_each(|item| world.click(user, item));
+    }
+    world.publish(&[spec(&["sessions"], &["seen"])], Vec::new());
+    let answer = world.home("asking", 3);
+    assert_eq!((answer.rung, ids(&answer)[0]), (Rung::Neighbours, "stove"), "{answer:?}");
+    assert_eq!(answer.items[0].source, "sessions");
+    assert!(answer.items[1..].iter().all(|item| item.source == "popular"), "{answer:?}");
+    let mut similar = home("asking", 1);
+    similar.item = Some(headwater_base::ItemId::trusted("oar"));
+    assert_eq!(ids(&world.ask(&similar)), ["boat"]);
+}
+
+#[test]
 fn worse_rungs_only_fill_what_is_left_open() {
     let world = World::new();
     let model = world.two_tastes();
