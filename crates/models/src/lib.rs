@@ -3,6 +3,7 @@
 //! No I/O, no async, no clock reads, no string ids: a model numbers its items by dense rows, and its caller keeps the
 //! vocabulary. Everything is deterministic under its seed.
 
+pub mod blend;
 mod dense;
 pub mod error;
 pub mod filter;
@@ -12,8 +13,10 @@ mod kernels;
 pub mod matrix;
 pub mod metrics;
 pub mod model;
+pub mod peers;
 pub mod popular;
 pub mod streaming;
+mod sums;
 pub mod top;
 
 pub use error::ModelError;

@@ -16,6 +16,11 @@ pub struct Past {
     pub age: f32,
 }
 
+/// Whether an observation of this weight counts.
+pub(crate) fn usable(weight: f32) -> bool {
+    weight.is_finite() && weight > 0.0
+}
+
 /// What a model knows of a request.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Query<'a> {

@@ -3,10 +3,14 @@
 //! A new kind of model joins by a line in [`models`].
 #![allow(clippy::unwrap_used, reason = "helpers of tests may stop the test as well as a test may")]
 
+use std::sync::Arc;
+
 use headwater_base::Timestamp;
+use headwater_models::blend::{Blend, BlendOptions, Member};
 use headwater_models::filter::{self, Exact, Filter, FilterOptions, Form};
 use headwater_models::ials::{Ials, IalsOptions, train};
 use headwater_models::matrix::Csr;
+use headwater_models::peers::{Peers, PeersOptions};
 use headwater_models::popular::Popular;
 use headwater_models::streaming::{
     CoVisitation, CoVisitationOptions, SessionNeighbours, SessionOptions, Visit,
@@ -93,7 +97,41 @@ fn streaming(name: &'static str, model: impl Retrieve + 'static) -> Subject {
     Subject { name, retrieve: Box::new(model), score: None, embed: None, needs_history: true }
 }
 
+fn peers() -> Peers {
+    Peers::new(matrix(), &PeersOptions::default()).unwrap()
+}
+
+fn blend(factors: Ials, filter: Filter, peers: Peers) -> Blend {
+    let members = vec![
+        (Member::Ials(Box::new(factors)), 0.4),
+        (Member::Filter(Arc::new(filter)), 0.6),
+        (Member::Peers(Arc::new(peers)), 0.5),
+    ];
+    Blend::new(BlendOptions::default(), members).unwrap()
+}
+
+fn whole_blend() -> Blend {
+    let members =
+        vec![(Member::Ials(Box::new(ials())), 0.4), (Member::WholeFilter(Arc::new(filter().1)), 0.6)];
+    Blend::new(BlendOptions { depth: ITEMS }, members).unwrap()
+}
+
 fn models() -> Vec<Subject> {
+    let saved_peers = Peers::new(peers().matrix().clone(), peers().options()).unwrap();
+    let plain = |name, peers: Peers| Subject {
+        name,
+        retrieve: Box::new(peers.clone()),
+        score: Some(Box::new(peers)),
+        embed: None,
+        needs_history: true,
+    };
+    let blended = |name, blend: Blend| Subject {
+        name,
+        retrieve: Box::new(blend.clone()),
+        score: Some(Box::new(blend)),
+        embed: None,
+        needs_history: true,
+    };
     let saved = Ials::from_parts(ials().to_parts()).unwrap();
     let saved_filter = Filter::from_parts(filter().0.to_parts()).unwrap();
     vec![
@@ -115,7 +153,7 @@ fn models() -> Vec<Subject> {
             name: "ials, saved and loaded",
             retrieve: Box::new(saved.clone()),
             score: Some(Box::new(saved.clone())),
-            embed: Some(Box::new(saved)),
+            embed: Some(Box::new(saved.clone())),
             needs_history: true,
         },
         Subject {
@@ -128,7 +166,7 @@ fn models() -> Vec<Subject> {
         Subject {
             name: "filter, saved and loaded",
             retrieve: Box::new(saved_filter.clone()),
-            score: Some(Box::new(saved_filter)),
+            score: Some(Box::new(saved_filter.clone())),
             embed: None,
             needs_history: true,
         },
@@ -136,6 +174,11 @@ fn models() -> Vec<Subject> {
         streaming("neighbours, saved and loaded", co_visitation_again()),
         streaming("sessions", sessions()),
         streaming("sessions, saved and loaded", sessions_again()),
+        blended("blend", blend(ials(), filter().0, peers())),
+        blended("blend, saved and loaded", blend(saved, saved_filter, saved_peers.clone())),
+        plain("peers", peers()),
+        plain("peers, saved and loaded", saved_peers),
+        blended("whole blend", whole_blend()),
         Subject {
             name: "closed form",
             retrieve: Box::new(ease().0),
@@ -208,7 +251,7 @@ fn the_same_question_has_the_same_answer_from_a_model_made_anew() {
 #[test]
 fn a_saved_model_answers_as_the_one_it_came_from() {
     let models = models();
-    for kind in ["ials", "filter", "neighbours", "sessions"] {
+    for kind in ["ials", "filter", "blend", "peers", "neighbours", "sessions"] {
         let of_kind = models.iter().filter(|m| m.name.starts_with(kind));
         let answers: Vec<_> = of_kind.map(|m| ask(m, &history(), ITEMS, &all)).collect();
         assert_eq!(answers.len(), 2);

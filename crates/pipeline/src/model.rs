@@ -12,9 +12,11 @@ use compact_str::{CompactString, format_compact};
 use headwater_base::ItemId;
 use headwater_features::{Catalogue, ItemIndex};
 use headwater_log::Position;
+use headwater_models::blend::{Blend, Member};
 use headwater_models::filter::Filter;
 use headwater_models::ials::Ials;
 use headwater_models::index::QuantisedIndex;
+use headwater_models::peers::Peers;
 use headwater_models::{Allow, ModelError, Past, Query, Retrieve, Row, Score, Scored};
 
 use crate::error::StageError;
@@ -37,6 +39,25 @@ pub struct LoadedModel {
 enum Kind {
     Ials(Box<Factors>),
     Filter(Filter),
+    Peers(Peers),
+    Blend(Box<Blended>),
+}
+
+/// A blend, of which a factorisation takes in items that it was not trained on.
+#[derive(Clone)]
+struct Blended {
+    blend: Blend,
+    /// The blend without appended items; shares what is large with `blend`.
+    trained: Blend,
+}
+
+impl Blended {
+    fn factors(&self) -> Option<&Ials> {
+        self.blend.members().iter().find_map(|(member, _)| match member {
+            Member::Ials(ials) => Some(ials.as_ref()),
+            _ => None,
+        })
+    }
 }
 
 /// A factorisation, which takes in items that it was not trained on.
@@ -102,6 +123,37 @@ impl LoadedModel {
     ) -> Result<Self, StageError> {
         let rows = filter.items();
         Self::new(name.into(), version, Kind::Filter(filter), rows, vocabulary, trained_to)
+    }
+
+    /// Peers, as [`LoadedModel::ials`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn peers(
+        name: impl Into<CompactString>,
+        version: u64,
+        peers: Peers,
+        vocabulary: Vec<ItemId>,
+        trained_to: Position,
+    ) -> Result<Self, StageError> {
+        let rows = peers.items();
+        Self::new(name.into(), version, Kind::Peers(peers), rows, vocabulary, trained_to)
+    }
+
+    /// A blend, as [`LoadedModel::ials`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn blend(
+        name: impl Into<CompactString>,
+        version: u64,
+        blend: Blend,
+        vocabulary: Vec<ItemId>,
+        trained_to: Position,
+    ) -> Result<Self, StageError> {
+        let rows = blend.items();
+        let kind = Kind::Blend(Box::new(Blended { trained: blend.clone(), blend }));
+        Self::new(name.into(), version, kind, rows, vocabulary, trained_to)
     }
 
     fn new(
@@ -190,11 +242,7 @@ impl LoadedModel {
 
     /// The best allowed rows for a history.
     pub fn retrieve(&self, history: &[Past], limit: usize, allow: &dyn Allow) -> Vec<Scored> {
-        let query = Query { history, item: None };
-        match &self.kind {
-            Kind::Ials(factors) => factors.ials.retrieve(&query, limit, allow),
-            Kind::Filter(filter) => filter.retrieve(&query, limit, allow),
-        }
+        self.retrieves().retrieve(&Query { history, item: None }, limit, allow)
     }
 
     /// Scores rows for a history; see [`Score::score`].
@@ -203,6 +251,17 @@ impl LoadedModel {
         match &self.kind {
             Kind::Ials(factors) => factors.ials.score(&query, rows, scores),
             Kind::Filter(filter) => filter.score(&query, rows, scores),
+            Kind::Peers(peers) => peers.score(&query, rows, scores),
+            Kind::Blend(blended) => blended.blend.score(&query, rows, scores),
+        }
+    }
+
+    fn retrieves(&self) -> &dyn Retrieve {
+        match &self.kind {
+            Kind::Ials(factors) => &factors.ials,
+            Kind::Filter(filter) => filter,
+            Kind::Peers(peers) => peers,
+            Kind::Blend(blended) => &blended.blend,
         }
     }
 
@@ -214,33 +273,36 @@ impl LoadedModel {
                 Some(direction) => factors.directions.search(direction, limit, &allow),
                 None => Vec::new(),
             },
-            Kind::Filter(filter) => {
+            Kind::Filter(_) | Kind::Peers(_) | Kind::Blend(_) => {
                 let history = [Past { row, weight: 1.0, age: 0.0 }];
-                filter.retrieve(&Query { history: &history, item: None }, limit, &allow)
+                self.retrieves().retrieve(&Query { history: &history, item: None }, limit, &allow)
             }
         }
     }
 
     /// Whether items that it was not trained on can be folded in.
     pub fn grows(&self) -> bool {
-        matches!(self.kind, Kind::Ials(_))
+        self.factors().is_some()
+    }
+
+    /// The factorisation that takes in items, where there is one.
+    fn factors(&self) -> Option<&Ials> {
+        match &self.kind {
+            Kind::Ials(factors) => Some(&factors.ials),
+            Kind::Blend(blended) => blended.factors(),
+            Kind::Filter(_) | Kind::Peers(_) => None,
+        }
     }
 
     /// The vector of a user with this history; `None` where it holds nothing the model knows, and where the model has no
     /// vectors.
     pub fn user_vector(&self, history: &[Past]) -> Option<Vec<f32>> {
-        match &self.kind {
-            Kind::Ials(factors) => factors.ials.fold_in_user(history),
-            Kind::Filter(_) => None,
-        }
+        self.factors()?.fold_in_user(history)
     }
 
     /// The vector of an item from those who touched it, with the weight of what they did; `None` as above.
     pub fn item_vector(&self, users: &[(&[f32], f32)]) -> Option<Vec<f32>> {
-        match &self.kind {
-            Kind::Ials(factors) => factors.ials.fold_in_item(users),
-            Kind::Filter(_) => None,
-        }
+        self.factors()?.fold_in_item(users)
     }
 
     /// The trained model with `items` appended, in this order, in place of whatever was appended before. Shares all
@@ -249,28 +311,47 @@ impl LoadedModel {
     /// # Errors
     /// A model that does not grow; a vector of another length, or with a number that is not finite.
     pub fn grown(&self, items: &[(ItemId, Vec<f32>)]) -> Result<Self, StageError> {
-        let Kind::Ials(factors) = &self.kind else {
-            return Err(StageError::Broken(format!("model `{}` takes in no new items", self.name)));
+        let (kind, rows) = match &self.kind {
+            Kind::Ials(factors) => {
+                let mut factors = factors.clone();
+                factors.ials = factors.trained.clone();
+                factors.directions = factors.trained_directions.clone();
+                let mut rows = Vec::with_capacity(items.len());
+                for (_, vector) in items {
+                    factors.directions.append(&direction(vector)).map_err(broken)?;
+                    rows.push(factors.ials.append_item(vector).map_err(broken)?);
+                }
+                (Kind::Ials(factors), rows)
+            }
+            Kind::Blend(blended) if blended.factors().is_some() => {
+                let mut rows = Vec::with_capacity(items.len());
+                let trained = blended.trained.clone();
+                let blend = trained.map(|member| append(member, items, &mut rows)).map_err(broken)?;
+                (Kind::Blend(Box::new(Blended { blend, trained })), rows)
+            }
+            Kind::Filter(_) | Kind::Peers(_) | Kind::Blend(_) => {
+                return Err(StageError::Broken(format!("model `{}` takes in no new items", self.name)));
+            }
         };
-        let mut factors = factors.clone();
-        factors.ials = factors.trained.clone();
-        factors.directions = factors.trained_directions.clone();
-        let mut appended = HashMap::with_capacity(items.len());
-        for (id, vector) in items {
-            factors.directions.append(&direction(vector)).map_err(broken)?;
-            appended.insert(id.clone(), factors.ials.append_item(vector).map_err(broken)?);
-        }
         Ok(Self {
             name: self.name.clone(),
             version: self.version,
             label: self.label.clone(),
-            kind: Kind::Ials(factors),
+            kind,
             by_id: Arc::clone(&self.by_id),
-            appended,
+            appended: items.iter().map(|(id, _)| id.clone()).zip(rows).collect(),
             trained_to: self.trained_to.clone(),
             rows: ArcSwap::default(),
         })
     }
+}
+
+/// The member with the items appended, where it takes them in; `rows` is then where they are.
+fn append(member: &Member, items: &[(ItemId, Vec<f32>)], rows: &mut Vec<Row>) -> Result<Member, ModelError> {
+    let Member::Ials(ials) = member else { return Ok(member.clone()) };
+    let mut ials = ials.clone();
+    *rows = items.iter().map(|(_, vector)| ials.append_item(vector)).collect::<Result<_, _>>()?;
+    Ok(Member::Ials(ials))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "what `map_err` hands over")]

@@ -51,7 +51,7 @@ impl SurfaceSpec {
 /// A source of candidates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SourceSpec {
-    /// The champion of this name in the registry: `ials`, `filter`, or `model(NAME)` for another name.
+    /// The champion of this name in the registry: `ials`, `filter`, `peers`, `blend`, or `model(NAME)` for another name.
     Model(CompactString),
     /// Co-visitation with the item asked about, or with what the actor touched last.
     Neighbours,
@@ -63,14 +63,17 @@ pub enum SourceSpec {
     Popular,
 }
 
-const SOURCES: [&str; 7] = ["ials", "filter", "neighbours", "sessions", "trending", "popular", "model(NAME)"];
+const SOURCES: [&str; 9] =
+    ["ials", "filter", "peers", "blend", "neighbours", "sessions", "trending", "popular", "model(NAME)"];
+/// Models that are named by their kind alone.
+const MODELS: [&str; 4] = ["ials", "filter", "peers", "blend"];
 
 impl SourceSpec {
     /// Parses a word of `sources = [...]`.
     pub fn parse(word: &str) -> Result<Self, Invalid> {
         let unknown = || Invalid::new("unknown_source", "sources", word, one_of(&SOURCES, word));
         match call(word) {
-            Some((name @ ("ials" | "filter"), None)) => Ok(Self::Model(name.into())),
+            Some((name, None)) if MODELS.contains(&name) => Ok(Self::Model(name.into())),
             Some(("neighbours", None)) => Ok(Self::Neighbours),
             Some(("sessions", None)) => Ok(Self::Sessions),
             Some(("trending", None)) => Ok(Self::Trending),
@@ -163,14 +166,14 @@ pub enum ScorerSpec {
 }
 
 impl ScorerSpec {
-    /// Parses `ranker = "..."`: `source`, `ials`, `filter` or `model(NAME)`.
+    /// Parses `ranker = "..."`: `source`, `ials`, `filter`, `peers`, `blend` or `model(NAME)`.
     pub fn parse(word: &str) -> Result<Self, Invalid> {
         match call(word) {
             Some(("source", None)) => Ok(Self::Source),
-            Some((name @ ("ials" | "filter"), None)) => Ok(Self::Model(name.into())),
+            Some((name, None)) if MODELS.contains(&name) => Ok(Self::Model(name.into())),
             Some(("model", Some(name))) if !name.is_empty() => Ok(Self::Model(name.into())),
             _ => {
-                let names = ["source", "ials", "filter", "model(NAME)"];
+                let names = ["source", "ials", "filter", "peers", "blend", "model(NAME)"];
                 Err(Invalid::new("unknown_ranker", "ranker", word, one_of(&names, word)))
             }
         }

@@ -9,11 +9,13 @@ use headwater_features::ViewsOptions;
 use headwater_models::filter::{self, Exact, Filter, Stage};
 use headwater_models::ials::{self, Ials};
 use headwater_models::matrix::Csr;
+use headwater_models::peers::Peers;
 use headwater_models::popular::Popular;
 use headwater_models::streaming::{CoVisitation, DecayedPopularity, Pairs, Visit};
 use headwater_models::{Retrieve, Score};
 
 use crate::TrainingError;
+use crate::blend::{FittedBlend, fit_blend};
 use crate::dataset::Split;
 use crate::options::TrainingOptions;
 
@@ -30,11 +32,16 @@ pub enum ModelKind {
     Ials,
     /// Graph filter of the user's own history.
     Filter,
+    /// What people of like taste touched.
+    Peers,
+    /// Several of these, fused.
+    Blend,
 }
 
 impl ModelKind {
     /// Every kind.
-    pub const ALL: [Self; 5] = [Self::Popular, Self::Trending, Self::Neighbours, Self::Ials, Self::Filter];
+    pub const ALL: [Self; 7] =
+        [Self::Popular, Self::Trending, Self::Neighbours, Self::Ials, Self::Filter, Self::Peers, Self::Blend];
 
     /// The name used on the command line and in the registry.
     pub fn name(self) -> &'static str {
@@ -44,12 +51,14 @@ impl ModelKind {
             Self::Neighbours => "neighbours",
             Self::Ials => "ials",
             Self::Filter => "filter",
+            Self::Peers => "peers",
+            Self::Blend => "blend",
         }
     }
 
     /// Whether it is trained to an artifact; the others are folded from the log as it grows.
     pub fn is_trained(self) -> bool {
-        matches!(self, Self::Ials | Self::Filter)
+        matches!(self, Self::Ials | Self::Filter | Self::Peers | Self::Blend)
     }
 }
 
@@ -90,6 +99,10 @@ pub enum Fitted {
     Ials(Box<Ials>),
     /// See [`ModelKind::Filter`]: what serves, and the whole that it was cut from.
     Filter(Box<(Filter, Exact)>),
+    /// See [`ModelKind::Peers`].
+    Peers(Box<Peers>),
+    /// See [`ModelKind::Blend`].
+    Blend(Box<FittedBlend>),
     /// The whole of a filter: what pruning loses is seen beside it.
     Exact(Box<Exact>),
 }
@@ -103,6 +116,8 @@ impl Fitted {
             Self::Neighbours(model) => model,
             Self::Ials(model) => model.as_ref(),
             Self::Filter(model) => &model.0,
+            Self::Peers(model) => model.as_ref(),
+            Self::Blend(model) => &model.served,
             Self::Exact(model) => model.as_ref(),
         }
     }
@@ -114,6 +129,8 @@ impl Fitted {
             Self::Trending(_) | Self::Neighbours(_) => None,
             Self::Ials(model) => Some(model.as_ref()),
             Self::Filter(model) => Some(&model.0),
+            Self::Peers(model) => Some(model.as_ref()),
+            Self::Blend(model) => Some(&model.served),
             Self::Exact(model) => Some(model.as_ref()),
         }
     }
@@ -144,6 +161,8 @@ pub fn fit(
         ModelKind::Neighbours => Ok(Fitted::Neighbours(fold_neighbours(split))),
         ModelKind::Ials => Ok(Fitted::Ials(Box::new(fit_ials(split, options, progress)?))),
         ModelKind::Filter => Ok(Fitted::Filter(Box::new(fit_filter(split, options, progress)?))),
+        ModelKind::Peers => Ok(Fitted::Peers(Box::new(fit_peers(split, options)?))),
+        ModelKind::Blend => Ok(Fitted::Blend(Box::new(fit_blend(split, options, progress)?))),
     }
 }
 
@@ -202,6 +221,14 @@ pub fn fit_filter(
         progress(FitProgress { done, of });
     })?;
     Ok(trained)
+}
+
+/// Fits peers.
+///
+/// # Errors
+/// Options outside their range.
+pub fn fit_peers(split: &Split, options: &TrainingOptions) -> Result<Peers, TrainingError> {
+    Ok(Peers::new(decayed(split, options)?, &options.peers)?)
 }
 
 /// The training data with weights that halve with age where the options say so.

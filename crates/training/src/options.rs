@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 
 use headwater_base::Invalid;
 use headwater_base::schema::one_of;
+use headwater_models::blend::{Blend, BlendOptions};
 use headwater_models::filter::{FilterOptions, Form};
 use headwater_models::ials::{IalsOptions, Solver};
+use headwater_models::peers::PeersOptions;
 use serde_json::Value;
 
 use crate::fit::ModelKind;
+use crate::mixture::{MEMBERS, Mixture};
 use crate::presets::Preset;
 
 const SECONDS_A_DAY: f64 = 86_400.0;
@@ -20,6 +23,12 @@ pub struct TrainingOptions {
     pub ials: IalsOptions,
     /// The graph filter.
     pub filter: FilterOptions,
+    /// People of like taste.
+    pub peers: PeersOptions,
+    /// How a blend serves.
+    pub blend: BlendOptions,
+    /// What a blend is made of.
+    pub mixture: Mixture,
     /// Days in which the weight of a training interaction halves, counted back from the end of the training data;
     /// `None` weighs old and new alike. Needs real times.
     pub half_life_days: Option<f32>,
@@ -47,12 +56,63 @@ impl TrainingOptions {
                 "sharpen",
                 "user_power",
             ],
+            ModelKind::Peers => {
+                &["common_power", "half_life_days", "item_power", "nearest", "sharpness", "user_power"]
+            }
+            ModelKind::Blend => &[
+                "depth",
+                "filter.components",
+                "filter.form",
+                "filter.item_power",
+                "filter.lambda",
+                "filter.low_pass",
+                "filter.neighbours",
+                "filter.passes",
+                "filter.sharpen",
+                "filter.user_power",
+                "half_life_days",
+                "ials.alpha0",
+                "ials.factors",
+                "ials.iterations",
+                "ials.lambda",
+                "ials.nu",
+                "ials.steps",
+                "members",
+                "peers.common_power",
+                "peers.item_power",
+                "peers.nearest",
+                "peers.sharpness",
+                "peers.user_power",
+                "seed",
+            ],
             ModelKind::Popular | ModelKind::Trending | ModelKind::Neighbours => &[],
         }
     }
 
+    /// The kind and the key that a key such as `ials.factors` of a blend means.
+    fn member(key: &str) -> Option<(ModelKind, &str)> {
+        let (kind, key) = key.split_once('.')?;
+        Some((kind.parse().ok()?, key))
+    }
+
+    /// The same with the weights of this blend.
+    #[must_use]
+    pub fn weighed(&self, blend: &Blend) -> Self {
+        let weights: Vec<f32> = blend.members().iter().map(|(_, weight)| *weight).collect();
+        Self { mixture: self.mixture.with_weights(&weights), ..*self }
+    }
+
     /// Options that suit the data a preset was made for, chosen on its validation slice; its test cases had no part.
     pub fn for_preset(kind: ModelKind, preset: Preset) -> Self {
+        let mut options = Self::default();
+        if kind == ModelKind::Blend {
+            MEMBERS.iter().for_each(|kind| options.choose(*kind, preset));
+        }
+        options.choose(kind, preset);
+        options
+    }
+
+    fn choose(&mut self, kind: ModelKind, preset: Preset) {
         let chosen: &[(&str, &str)] = match (kind, preset) {
             // The films that are rated this month matter: weights halve within days, and little is known of each
             // user, so the regularisation is strong.
@@ -76,13 +136,17 @@ impl TrainingOptions {
                 ("neighbours", "1000"),
                 ("user_power", "0.43"),
             ],
+            (ModelKind::Peers, Preset::Split) => &[("item_power", "0.15")],
+            // More factors pay beside peers, who then speak for what has fewer users: what both think of the popular is in the
+            // factors already.
+            (ModelKind::Blend, Preset::Split) => {
+                &[("ials.factors", "512"), ("members", "ials, peers"), ("peers.item_power", "0.4")]
+            }
             _ => &[],
         };
-        let mut options = Self::default();
         for (key, value) in chosen {
-            options.set(kind, key, value).expect("options of presets are within range, which a test checks");
+            self.set(kind, key, value).expect("options of presets are within range, which a test checks");
         }
-        options
     }
 
     /// Sets one option of a kind of model by its name.
@@ -98,9 +162,14 @@ impl TrainingOptions {
             };
             return Err(Invalid::new("unknown_option", "set", key, expected));
         }
+        if let Some((member, key)) = Self::member(key) {
+            return self.set(member, key, value);
+        }
         match key {
             "alpha0" => self.ials.alpha0 = parse(key, value, "a number, not negative")?,
+            "common_power" => self.peers.common_power = parse(key, value, "a number from 0 to 2")?,
             "components" => self.filter.components = parse(key, value, "a whole number from 0 to 4096")?,
+            "depth" => self.blend.depth = parse(key, value, "a whole number, at least 1")?,
             "factors" => self.ials.factors = parse(key, value, "a whole number from 1 to 4096")?,
             "form" => {
                 self.filter.form = match value {
@@ -117,6 +186,9 @@ impl TrainingOptions {
                 }
                 self.half_life_days = (days > 0.0).then_some(days);
             }
+            "item_power" if kind == ModelKind::Peers => {
+                self.peers.item_power = parse(key, value, "a number from 0 to 2")?;
+            }
             "item_power" => self.filter.item_power = parse(key, value, "a number from 0 to 2")?,
             "iterations" => self.ials.iterations = parse(key, value, "a whole number")?,
             "lambda" if kind == ModelKind::Filter => {
@@ -124,6 +196,8 @@ impl TrainingOptions {
             }
             "lambda" => self.ials.lambda = parse(key, value, "a number above 0")?,
             "low_pass" => self.filter.low_pass = parse(key, value, "a number, not negative")?,
+            "members" => self.mixture = value.parse()?,
+            "nearest" => self.peers.nearest = parse(key, value, "a whole number, at least 1")?,
             "neighbours" => self.filter.neighbours = parse(key, value, "a whole number, at least 1")?,
             "nu" => self.ials.nu = parse(key, value, "a number")?,
             "passes" => self.filter.passes = parse(key, value, "a whole number, at least 1")?,
@@ -131,16 +205,21 @@ impl TrainingOptions {
                 let seed = parse(key, value, "a whole number")?;
                 (self.ials.seed, self.filter.seed) = (seed, seed);
             }
+            "sharpness" => self.peers.sharpness = parse(key, value, "a number from 0.1 to 10")?,
             "sharpen" => self.filter.sharpen = parse(key, value, "a number, not negative")?,
             "steps" => {
                 let steps = parse(key, value, "a number of conjugate gradient steps, or 0 for exact")?;
                 self.ials.solver =
                     if steps == 0 { Solver::Cholesky } else { Solver::ConjugateGradient { steps } };
             }
+            "user_power" if kind == ModelKind::Peers => {
+                self.peers.user_power = parse(key, value, "a number from 0 to 2")?;
+            }
             // The last of the keys above.
             _ => self.filter.user_power = parse(key, value, "a number from 0 to 2")?,
         }
         let valid = self.ials.validate().and_then(|()| self.filter.validate());
+        let valid = valid.and_then(|()| self.peers.validate()).and_then(|()| self.blend.validate());
         valid.map_err(|error| Invalid::new("invalid_option", key, value, error.to_string()))
     }
 
@@ -165,30 +244,40 @@ impl TrainingOptions {
     }
 
     fn get(&self, kind: ModelKind, key: &str) -> Value {
-        let Self { ials, filter, half_life_days, memory: _ } = self;
+        if let Some((member, key)) = Self::member(key) {
+            return self.get(member, key);
+        }
+        let Self { ials, filter, peers, blend, mixture, half_life_days, memory: _ } = self;
         match key {
             "alpha0" => short(ials.alpha0),
+            "common_power" => short(peers.common_power),
             "components" => filter.components.into(),
+            "depth" => blend.depth.into(),
             "factors" => ials.factors.into(),
             "form" => match filter.form {
                 Form::Graph => "graph".into(),
                 Form::Ease => "ease".into(),
             },
             "half_life_days" => half_life_days.map_or(Value::Null, short),
+            "item_power" if kind == ModelKind::Peers => short(peers.item_power),
             "item_power" => short(filter.item_power),
             "iterations" => ials.iterations.into(),
             "lambda" if kind == ModelKind::Filter => short(filter.lambda),
             "lambda" => short(ials.lambda),
             "low_pass" => short(filter.low_pass),
+            "members" => mixture.to_string().into(),
+            "nearest" => peers.nearest.into(),
             "neighbours" => filter.neighbours.into(),
             "nu" => short(ials.nu),
             "passes" => filter.passes.into(),
             "seed" => ials.seed.into(),
             "sharpen" => short(filter.sharpen),
+            "sharpness" => short(peers.sharpness),
             "steps" => match ials.solver {
                 Solver::ConjugateGradient { steps } => steps.into(),
                 Solver::Cholesky => 0.into(),
             },
+            "user_power" if kind == ModelKind::Peers => short(peers.user_power),
             _ => short(filter.user_power),
         }
     }
@@ -230,7 +319,7 @@ fn parse<T: std::str::FromStr>(key: &str, value: &str, expected: &str) -> Result
 mod tests {
     use super::*;
 
-    const KINDS: [ModelKind; 2] = [ModelKind::Ials, ModelKind::Filter];
+    const KINDS: [ModelKind; 4] = [ModelKind::Ials, ModelKind::Filter, ModelKind::Peers, ModelKind::Blend];
 
     #[test]
     fn options_are_set_by_name_and_come_back() {
@@ -250,7 +339,13 @@ mod tests {
             for key in TrainingOptions::keys(kind) {
                 let mut options = TrainingOptions::default();
                 let before = options.to_map(kind)[*key].clone();
-                options.set(kind, key, if *key == "form" { "ease" } else { "2" }).unwrap();
+                let value = match key.rsplit('.').next() {
+                    Some("form") => "ease",
+                    Some("members") => "ials, peers",
+                    Some("sharpness") => "3",
+                    _ => "2",
+                };
+                options.set(kind, key, value).unwrap();
                 let after = options.to_map(kind);
                 assert_ne!(after[*key], before, "{key}");
                 assert_eq!(TrainingOptions::from_map(kind, &after).unwrap(), options, "{key}");

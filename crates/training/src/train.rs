@@ -3,7 +3,7 @@
 use headwater_base::{Event, Schema};
 use headwater_registry::{Bundle, Lineage};
 
-use crate::artifact::{FilterArtifact, IalsArtifact};
+use crate::artifact::{BlendArtifact, FilterArtifact, IalsArtifact, PeersArtifact};
 use crate::dataset::Dataset;
 use crate::fit::{FitProgress, Fitted, fit};
 use crate::options::TrainingOptions;
@@ -53,6 +53,10 @@ pub fn train<E: Into<TrainingError>>(
         Fitted::Filter(model) => {
             FilterArtifact { model: model.0, items: split.items, options: *options }.to_bundle(lineage)?
         }
+        Fitted::Peers(model) => {
+            PeersArtifact { model: *model, items: split.items, options: *options }.to_bundle(lineage)?
+        }
+        Fitted::Blend(model) => BlendArtifact::new(model.served, split.items, options).to_bundle(lineage)?,
         Fitted::Popular(_) | Fitted::Trending(_) | Fitted::Neighbours(_) | Fitted::Exact(_) => {
             return Err(TrainingError::NotTrained { kind: kind.name() });
         }

@@ -69,25 +69,48 @@ pub fn best(trials: &[Trial]) -> Option<&Trial> {
     trials.iter().reduce(|best, trial| if trial.ndcg > best.ndcg { trial } else { best })
 }
 
+/// The options that are searched: those on a scale from 0, with where to draw them, and powers likewise.
+struct Searched<'a> {
+    scaled: Vec<(&'a mut f32, [f32; 2])>,
+    powers: Vec<(&'a mut f32, [f32; 2])>,
+}
+
+fn searched(kind: ModelKind, options: &mut TrainingOptions) -> Searched<'_> {
+    let TrainingOptions { ials, filter, peers, .. } = options;
+    let (mut scaled, mut powers) = (Vec::new(), Vec::new());
+    let among = |member| kind == member || kind == ModelKind::Blend;
+    if among(ModelKind::Filter) {
+        scaled.push((&mut filter.lambda, [10.0, 3_000.0]));
+        scaled.push((&mut filter.low_pass, [0.05, 2.0]));
+        scaled.push((&mut filter.sharpen, [0.01, 3.0]));
+        powers.push((&mut filter.user_power, [0.2, 1.0]));
+        powers.push((&mut filter.item_power, [0.2, 0.8]));
+    }
+    if among(ModelKind::Ials) {
+        scaled.push((&mut ials.lambda, [3e-4, 3.0]));
+        scaled.push((&mut ials.alpha0, [1e-4, 3.0]));
+        powers.push((&mut ials.nu, [0.2, 1.0]));
+    }
+    if among(ModelKind::Peers) {
+        scaled.push((&mut peers.sharpness, [1.0, 4.0]));
+        powers.push((&mut peers.common_power, [0.0, 1.0]));
+        powers.push((&mut peers.user_power, [0.0, 1.0]));
+        powers.push((&mut peers.item_power, [0.0, 0.8]));
+    }
+    Searched { scaled, powers }
+}
+
 fn draw(random: &mut Random, kind: ModelKind, start: &TrainingOptions, timed: bool) -> TrainingOptions {
-    let mut log_uniform = |low: f32, high: f32| low * (high / low).powf(random.random::<f32>());
+    let mut log_uniform = |[low, high]: [f32; 2]| low * (high / low).powf(random.random::<f32>());
     let mut options = *start;
-    if kind == ModelKind::Filter {
-        options.filter.lambda = log_uniform(10.0, 3_000.0);
-        options.filter.low_pass = log_uniform(0.05, 2.0);
-        options.filter.sharpen = log_uniform(0.01, 3.0);
-    } else {
-        options.ials.lambda = log_uniform(3e-4, 3.0);
-        options.ials.alpha0 = log_uniform(1e-4, 3.0);
+    for (option, range) in searched(kind, &mut options).scaled {
+        *option = log_uniform(range);
     }
     if timed {
-        options.half_life_days = Some(log_uniform(3.0, 300.0));
+        options.half_life_days = Some(log_uniform([3.0, 300.0]));
     }
-    if kind == ModelKind::Filter {
-        options.filter.user_power = random.random_range(0.2..=1.0);
-        options.filter.item_power = random.random_range(0.2..=0.8);
-    } else {
-        options.ials.nu = random.random_range(0.2..=1.0);
+    for (power, [low, high]) in searched(kind, &mut options).powers {
+        *power = random.random_range(low..=high);
     }
     options
 }
@@ -96,20 +119,14 @@ fn draw(random: &mut Random, kind: ModelKind, start: &TrainingOptions, timed: bo
 fn near(random: &mut Random, kind: ModelKind, best: &TrainingOptions) -> TrainingOptions {
     let mut factor = || (2.0 * random.random::<f32>() - 1.0).exp2();
     let mut options = *best;
-    let TrainingOptions { ials, filter, .. } = &mut options;
-    let scaled = match kind {
-        ModelKind::Filter => vec![&mut filter.lambda, &mut filter.low_pass, &mut filter.sharpen],
-        _ => vec![&mut ials.lambda, &mut ials.alpha0],
-    };
-    scaled.into_iter().for_each(|option| *option *= factor());
+    for (option, _) in searched(kind, &mut options).scaled {
+        *option *= factor();
+    }
     options.half_life_days = options.half_life_days.map(|days| days * factor());
-    let TrainingOptions { ials, filter, .. } = &mut options;
-    let powers = match kind {
-        ModelKind::Filter => vec![&mut filter.user_power, &mut filter.item_power],
-        _ => vec![&mut ials.nu],
-    };
-    for power in powers {
+    for (power, _) in searched(kind, &mut options).powers {
         *power = (*power + random.random_range(-0.1..=0.1)).clamp(0.0, 1.0);
     }
+    // A factor of two may lead out of the range of what is no scale.
+    options.peers.sharpness = options.peers.sharpness.clamp(0.1, 10.0);
     options
 }

@@ -19,7 +19,7 @@ use crate::platform::Layout;
 /// Flags of `train`.
 #[derive(Debug, Args)]
 pub struct TrainArgs {
-    /// The kind of model: ials, filter.
+    /// The kind of model: ials, filter, peers, blend.
     #[arg(long, value_name = "NAME", default_value = "ials")]
     model: ModelKind,
     /// An option for this run over `[training.MODEL]` of the settings, as in factors=128.

@@ -50,6 +50,12 @@ fn load(registry: &Registry, version: &ModelVersion, plan: &Plan) -> Result<Load
         Artifact::Filter(artifact) => {
             LoadedModel::filter(name, version, artifact.model, artifact.items, trained_to)
         }
+        Artifact::Peers(artifact) => {
+            LoadedModel::peers(name, version, artifact.model, artifact.items, trained_to)
+        }
+        Artifact::Blend(artifact) => {
+            LoadedModel::blend(name, version, artifact.model, artifact.items, trained_to)
+        }
     };
     loaded.map_err(|error| error.to_string())
 }

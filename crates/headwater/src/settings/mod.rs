@@ -6,6 +6,7 @@
 
 pub mod aggregate;
 pub mod archive;
+pub mod blend;
 pub mod domain;
 pub mod features;
 pub mod load;

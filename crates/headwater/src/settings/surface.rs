@@ -18,15 +18,15 @@ use super::{Period, Settings};
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SurfaceSettings {
-    /// Where candidates come from: `ials` or `filter` (the trained model of that name; `model(NAME)` for another),
-    /// `neighbours` (touched together with what was touched last, or with the item the request is about), `sessions` (of the
-    /// latest sessions most like the one under way, or of those with that item), `trending`, `popular`.
+    /// Where candidates come from: `ials`, `filter`, `peers` or `blend` (the trained model of that name; `model(NAME)`
+    /// for another), `neighbours` (touched together with what was touched last, or with the item the request is about),
+    /// `sessions` (of the latest sessions most like the one under way, or of those with that item), `trending`, `popular`.
     pub sources: Vec<String>,
     /// What is taken away: `seen`, `available`, `max_per_FIELD(N)`, `only(FIELD: WORD, ...)`, `except(FIELD: WORD, ...)`
     /// with a categorical item field.
     pub filters: Vec<String>,
     /// What orders the candidates: `source` (each source's own order, better rungs first), or a model that scores
-    /// the candidates of all sources, `ials`, `filter` or `model(NAME)`.
+    /// the candidates of all sources, `ials`, `filter`, `peers`, `blend` or `model(NAME)`.
     pub ranker: String,
     /// The declared features that are read for the items of this surface; all of them where it is not said.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -8,6 +8,7 @@ use headwater_training::{ModelKind, TrainingOptions};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::blend::{BlendSettings, PeersSettings};
 use super::{Period, Settings};
 
 /// `[training]`
@@ -22,6 +23,10 @@ pub struct TrainingSettings {
     pub ials: IalsSettings,
     /// Graph filter of a user's own history.
     pub filter: FilterSettings,
+    /// What people of like taste touched.
+    pub peers: PeersSettings,
+    /// Several of these, fused.
+    pub blend: BlendSettings,
 }
 
 impl Default for TrainingSettings {
@@ -31,6 +36,8 @@ impl Default for TrainingSettings {
             attribution_grace: Period::hours(1),
             ials: IalsSettings::default(),
             filter: FilterSettings::default(),
+            peers: PeersSettings::default(),
+            blend: BlendSettings::default(),
         }
     }
 }
@@ -184,7 +191,12 @@ impl IalsSettings {
 impl TrainingSettings {
     /// The options of a kind of model; those of a kind that is not trained are never asked for.
     pub fn options(&self, kind: ModelKind) -> TrainingOptions {
-        if kind == ModelKind::Filter { self.filter.options() } else { self.ials.options() }
+        match kind {
+            ModelKind::Filter => self.filter.options(),
+            ModelKind::Peers => self.peers.options(),
+            ModelKind::Blend => self.blend.options(self),
+            _ => self.ials.options(),
+        }
     }
 }
 
@@ -213,9 +225,21 @@ pub(super) fn contradictions(settings: &Settings) -> Vec<(String, String)> {
     if let Err(error) = filter.options().filter.validate() {
         found.push(("training.filter".to_owned(), error.to_string()));
     }
+    if let Err(error) = settings.training.peers.options().peers.validate() {
+        found.push(("training.peers".to_owned(), error.to_string()));
+    }
+    let blend = &settings.training.blend;
+    if let Err(error) = blend.mixture() {
+        found.push(("training.blend.members".to_owned(), error));
+    }
+    if let Err(error) = blend.options(&settings.training).blend.validate() {
+        found.push(("training.blend".to_owned(), error.to_string()));
+    }
     for (path, days) in [
         ("training.ials.half_life_days", ials.half_life_days),
         ("training.filter.half_life_days", filter.half_life_days),
+        ("training.peers.half_life_days", settings.training.peers.half_life_days),
+        ("training.blend.half_life_days", settings.training.blend.half_life_days),
     ] {
         if !(days.is_finite() && days >= 0.0) {
             found.push((path.to_owned(), format!("`{path}` must be a finite number of at least 0")));

@@ -142,3 +142,36 @@ fn a_graph_filter_is_trained_promoted_and_serves_the_next_event() {
     let similar = ask(json!({ "surface": "graph", "item": "a0", "limit": 5 }));
     assert!(items(&similar).iter().all(|item| item.starts_with('a') && item != "a0"), "{similar}");
 }
+
+#[test]
+fn a_blend_is_trained_with_its_members_and_serves_the_next_event() {
+    let site = Site::of("video");
+    let settings = std::fs::read_to_string(site.path("headwater.toml")).unwrap();
+    let surfaces =
+        "\n[interactions.view]\nweight = 1.0\n[surfaces.mixed]\nsources = [\"blend\", \"popular\"]\n";
+    let training = "[training.ials]\nfactors = 8\n[training.blend]\nmembers = [\"ials\", \"peers\"]\n";
+    site.write("headwater.toml", &format!("{settings}{surfaces}{training}"));
+    two_tastes(&site);
+    let trained = site.json(&["train", "--model", "blend", "--set", "peers.nearest=30"]);
+    assert_eq!((&trained["model"], &trained["promoted"]), (&json!("blend"), &json!(true)));
+    let options = &trained["options"];
+    assert_eq!((&options["ials.factors"], &options["peers.nearest"]), (&json!(8), &json!(30)));
+    let members = options["members"].as_str().unwrap();
+    assert!(members.starts_with("ials:") && members.contains(", peers:"), "{members}");
+    assert_eq!(site.fails(&["train", "--model", "blend", "--set", "members=dcn"], 2)["code"], "usage");
+    let server = site.serve(&["--open"]);
+    let ask = |body: Value| {
+        let (status, answer) = server.request("POST", "/v1/recommend", "", &body);
+        assert_eq!(status, 200, "{answer}");
+        answer
+    };
+    let personal = json!({ "surface": "mixed", "user": "new", "limit": 5 });
+    assert_ne!(ask(personal.clone())["rung"], "personal");
+    let event = json!([{ "type": "view", "user": "new", "item": "b3" }]);
+    assert_eq!(server.request("POST", "/v1/events", "", &event).0, 200);
+    let answer = ask(personal);
+    assert_eq!((&answer["rung"], &answer["model"]), (&json!("personal"), &json!("blend@1")));
+    assert!(items(&answer).iter().all(|item| item.starts_with('b') && item != "b3"), "{answer}");
+    let similar = ask(json!({ "surface": "mixed", "item": "a0", "limit": 5 }));
+    assert!(items(&similar).iter().all(|item| item.starts_with('a') && item != "a0"), "{similar}");
+}

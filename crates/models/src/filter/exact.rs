@@ -2,8 +2,8 @@
 
 use crate::filter::ease::Ease;
 use crate::filter::graph::Graph;
-use crate::filter::{offer, told, usable};
-use crate::model::{Allow, Past, Query, Retrieve, Row, Score, Scored};
+use crate::model::{Allow, Past, Query, Retrieve, Row, Score, Scored, usable};
+use crate::sums::{offer, told};
 use crate::top::TopK;
 
 /// A filter before it is cut to serve, for comparison: its answers take long.

@@ -31,15 +31,13 @@ mod graph;
 mod options;
 mod train;
 
-use std::cell::RefCell;
-
 pub use exact::Exact;
 pub use options::{FilterOptions, Form};
 pub use train::{Stage, train};
 
 use crate::error::ModelError;
-use crate::model::{Allow, Past, Query, Retrieve, Row, Score, Scored};
-use crate::top::TopK;
+use crate::model::{Allow, Past, Query, Retrieve, Row, Score, Scored, usable};
+use crate::sums::Sums;
 
 /// A filter as it serves: for each item the items it speaks for and against most, with their weights.
 #[derive(Clone, Debug, PartialEq)]
@@ -128,73 +126,18 @@ impl Filter {
         self.rows[range.clone()].iter().copied().zip(self.weights[range].iter().copied())
     }
 
-    /// Calls `work` with the scores of a history, or gives `None` where it holds nothing that the filter knows.
-    fn with_scores<T>(&self, history: &[Past], work: impl FnOnce(&Scores) -> T) -> Option<T> {
+    /// The scores of a history; `None` where it holds nothing that the filter knows.
+    pub(crate) fn sums(&self, history: &[Past]) -> Option<Sums> {
+        let mut sums = Sums::new(self.items());
         let known = |past: &&Past| usable(past.weight) && (past.row as usize) < self.items();
-        SCORES.with_borrow_mut(|scores| {
-            scores.begin(self.items());
-            let mut anything = false;
-            for past in history.iter().filter(known) {
-                anything = true;
-                for (row, weight) in self.entries_of(past.row) {
-                    scores.add(row, past.weight * weight);
-                }
+        let mut anything = false;
+        for past in history.iter().filter(known) {
+            anything = true;
+            for (row, weight) in self.entries_of(past.row) {
+                sums.add(row, past.weight * weight);
             }
-            anything.then(|| work(scores))
-        })
-    }
-}
-
-/// Whether an observation of this weight counts.
-fn usable(weight: f32) -> bool {
-    weight.is_finite() && weight > 0.0
-}
-
-/// Sums by row, of which few are touched; cleared in time for those few.
-#[derive(Debug, Default)]
-struct Scores {
-    sums: Vec<f32>,
-    /// A sum counts where its mark is the current one.
-    marks: Vec<u32>,
-    mark: u32,
-    touched: Vec<Row>,
-}
-
-thread_local! {
-    /// One set of sums a thread: they are as long as the catalogue.
-    static SCORES: RefCell<Scores> = RefCell::default();
-}
-
-impl Scores {
-    fn begin(&mut self, items: usize) {
-        if self.sums.len() < items {
-            self.sums.resize(items, 0.0);
-            self.marks.resize(items, 0);
         }
-        self.touched.clear();
-        self.mark = self.mark.wrapping_add(1);
-        if self.mark == 0 {
-            self.marks.fill(0);
-            self.mark = 1;
-        }
-    }
-
-    #[inline]
-    fn add(&mut self, row: Row, score: f32) {
-        let at = row as usize;
-        if self.marks[at] == self.mark {
-            self.sums[at] += score;
-        } else {
-            self.marks[at] = self.mark;
-            self.sums[at] = score;
-            self.touched.push(row);
-        }
-    }
-
-    /// The score of a row; 0 for one that nothing speaks for or against.
-    fn of(&self, row: Row) -> f32 {
-        let at = row as usize;
-        if self.marks[at] == self.mark { self.sums[at] } else { 0.0 }
+        anything.then_some(sums)
     }
 }
 
@@ -205,40 +148,15 @@ impl Retrieve for Filter {
 
     /// Only items that the history speaks for.
     fn retrieve(&self, query: &Query<'_>, limit: usize, allow: &dyn Allow) -> Vec<Scored> {
-        let found = self.with_scores(query.history, |scores| {
-            let mut top = TopK::new(limit);
-            for &row in &scores.touched {
-                offer(&mut top, row, scores.of(row), allow);
-            }
-            top.into_ranked()
-        });
-        found.unwrap_or_default()
+        self.sums(query.history).map(|sums| sums.best(limit, allow)).unwrap_or_default()
     }
-}
-
-/// Offers a row that has a positive score and is allowed, which is asked last.
-fn offer(top: &mut TopK, row: Row, score: f32, allow: &dyn Allow) {
-    if score > 0.0 && score.is_finite() && top.admits(row, score) && allow.allows(row) {
-        top.offer(row, score);
-    }
-}
-
-/// A score as it is told: what overflowed says nothing.
-fn told(score: f32) -> f32 {
-    if score.is_finite() { score } else { f32::NEG_INFINITY }
 }
 
 impl Score for Filter {
     fn score(&self, query: &Query<'_>, rows: &[Row], scores: &mut [f32]) {
-        let items = self.items();
-        let known = self.with_scores(query.history, |sums| {
-            for (row, score) in rows.iter().zip(&mut *scores) {
-                let known = (*row as usize) < items;
-                *score = if known { told(sums.of(*row)) } else { f32::NEG_INFINITY };
-            }
-        });
-        if known.is_none() {
-            scores.fill(f32::NEG_INFINITY);
+        match self.sums(query.history) {
+            Some(sums) => sums.scores(self.items(), rows, scores),
+            None => scores.fill(f32::NEG_INFINITY),
         }
     }
 }

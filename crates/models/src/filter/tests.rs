@@ -171,15 +171,3 @@ fn parts_that_do_not_fit_are_refused() {
     assert!(refused(&|p| p.rows[p.lengths[0] as usize - 1] = 5_000).contains("must be items"));
     assert!(refused(&|p| p.options.passes = 0).contains("passes"));
 }
-
-#[test]
-fn a_sum_of_marks_survives_their_overflow() {
-    let mut scores = Scores { mark: u32::MAX - 1, ..Scores::default() };
-    for round in 0..3 {
-        scores.begin(4);
-        assert_eq!(scores.of(2), 0.0, "round {round}");
-        scores.add(2, 1.0);
-        scores.add(2, 0.5);
-        assert_eq!((scores.of(2), scores.touched.as_slice()), (1.5, &[2][..]));
-    }
-}

@@ -42,7 +42,7 @@ pub use train::{IterationReport, Training, train};
 use crate::error::ModelError;
 use crate::index::QuantisedIndex;
 use crate::kernels::lanes::PADDING;
-use crate::model::{Allow, Embed, Past, Query, Retrieve, Row, Score, Scored};
+use crate::model::{Allow, Embed, Past, Query, Retrieve, Row, Score, Scored, usable};
 use solve::{Side, solve_exactly};
 
 /// A trained factorisation. Clones share their vectors: a new snapshot is a clone with items appended.
@@ -54,6 +54,8 @@ pub struct Ials {
     items: QuantisedIndex,
     /// `alpha0` times the diagonal of the items' Gram matrix.
     implicit: Vec<f32>,
+    /// Mean of the trained vectors.
+    mean: Vec<f32>,
     item_gram: Vec<f32>,
     user_gram: Vec<f32>,
 }
@@ -96,7 +98,13 @@ impl Ials {
         }
         check(parts.item_gram.iter().all(|g| *g >= 0.0), "item_gram must not be negative")?;
         let items = QuantisedIndex::from_rows(d, &parts.item_factors)?;
+        let mut sums = vec![0f64; d];
+        for vector in parts.item_factors.chunks_exact(d) {
+            sums.iter_mut().zip(vector).for_each(|(sum, x)| *sum += f64::from(*x));
+        }
+        let rows = items.len().max(1) as f64;
         Ok(Self {
+            mean: sums.iter().map(|sum| (sum / rows) as f32).collect(),
             options: parts.options,
             users: parts.users,
             trained_items: items.len(),
@@ -158,6 +166,17 @@ impl Ials {
         vector.iter().all(|x| x.is_finite()).then_some(vector)
     }
 
+    /// Standard deviation of the scores of a user's vector over the trained items, from their mean and Gram matrix, which is
+    /// diagonal in the basis of the model.
+    pub fn deviation(&self, user: &[f32]) -> f32 {
+        let (mut mean, mut squares) = (0f64, 0f64);
+        for ((x, centre), gram) in user.iter().zip(&self.mean).zip(&self.item_gram) {
+            mean += f64::from(*x) * f64::from(*centre);
+            squares += f64::from(*x) * f64::from(*x) * f64::from(*gram);
+        }
+        (squares / self.trained_items as f64 - mean * mean).max(0.0).sqrt() as f32
+    }
+
     /// The vector of an item from the vectors of the users who touched it, with the weights of what they did; `None`
     /// where nobody is given. Vectors of another length and weights that are not positive and finite are passed over.
     pub fn fold_in_item(&self, users: &[(&[f32], f32)]) -> Option<Vec<f32>> {
@@ -180,11 +199,6 @@ impl Ials {
     pub fn append_item(&mut self, vector: &[f32]) -> Result<Row, ModelError> {
         self.items.append(vector)
     }
-}
-
-/// Whether an observation of this weight counts.
-fn usable(weight: f32) -> bool {
-    weight.is_finite() && weight > 0.0
 }
 
 impl Retrieve for Ials {

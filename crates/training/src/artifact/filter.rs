@@ -5,7 +5,7 @@
 
 use headwater_base::ItemId;
 use headwater_models::Retrieve as _;
-use headwater_models::filter::{Filter, FilterParts};
+use headwater_models::filter::{Filter, FilterOptions, FilterParts};
 use headwater_registry::{Bundle, Lineage, Manifest};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
@@ -17,7 +17,7 @@ use crate::options::TrainingOptions;
 
 /// The layout this code writes, and the newest it reads.
 pub(super) const FORMAT: u32 = 1;
-const WEIGHTS: &str = "filter.safetensors";
+pub(super) const WEIGHTS: &str = "filter.safetensors";
 
 /// A trained filter with the ids of its rows.
 #[derive(Clone, Debug)]
@@ -36,18 +36,6 @@ impl FilterArtifact {
     /// # Errors
     /// Never in practice: shapes fit by construction.
     pub fn to_bundle(&self, lineage: Lineage) -> Result<Bundle, TrainingError> {
-        let FilterParts { lengths, rows, weights, .. } = self.model.to_parts();
-        let whole = |numbers: &[u32]| numbers.iter().flat_map(|n| n.to_le_bytes()).collect::<Vec<u8>>();
-        let arrays = [
-            ("lengths", Dtype::U32, lengths.len(), whole(&lengths)),
-            ("rows", Dtype::U32, rows.len(), whole(&rows)),
-            ("weights", Dtype::F32, weights.len(), weights.iter().flat_map(|x| x.to_le_bytes()).collect()),
-        ];
-        let mut views = Vec::with_capacity(arrays.len());
-        for (name, form, length, data) in &arrays {
-            views.push((*name, TensorView::new(*form, vec![*length], data).map_err(broken)?));
-        }
-        let content = safetensors::serialize(views, None).map_err(broken)?;
         let manifest = Manifest {
             kind: ModelKind::Filter.name().to_owned(),
             format: FORMAT,
@@ -55,8 +43,8 @@ impl FilterArtifact {
             lineage,
             ..Manifest::default()
         };
-        let files = vec![(WEIGHTS.to_owned(), content), super::items_file(&self.items[..self.model.items()])];
-        Ok(Bundle { manifest, files })
+        let items = super::items_file(&self.items[..self.model.items()]);
+        Ok(Bundle { manifest, files: vec![(WEIGHTS.to_owned(), write(&self.model)?), items] })
     }
 
     /// Reads an artifact back.
@@ -69,29 +57,49 @@ impl FilterArtifact {
         let options =
             TrainingOptions::from_map(ModelKind::Filter, &bundle.manifest.options).map_err(broken)?;
         let items = super::items(bundle)?;
-        let tensors = SafeTensors::deserialize(super::file(bundle, WEIGHTS)?).map_err(broken)?;
-        let words = |name: &str, form: Dtype| {
-            let view = tensors.tensor(name).map_err(broken)?;
-            if view.dtype() != form || view.shape().len() != 1 {
-                let (shape, found) = (view.shape(), view.dtype());
-                let told = format!("{name} is {shape:?} of {found:?}, expected one row of {form:?}");
-                return Err(TrainingError::Artifact(told));
-            }
-            Ok(view.data().as_chunks::<4>().0.to_vec())
-        };
-        let whole = |name: &str| -> Result<Vec<u32>, TrainingError> {
-            Ok(words(name, Dtype::U32)?.into_iter().map(u32::from_le_bytes).collect())
-        };
-        let (lengths, rows) = (whole("lengths")?, whole("rows")?);
-        if lengths.len() != items.len() {
-            let told = format!("it has {} items and {} ids", lengths.len(), items.len());
-            return Err(TrainingError::Artifact(told));
-        }
-        let weights = words("weights", Dtype::F32)?.into_iter().map(f32::from_le_bytes).collect();
-        let parts = FilterParts { options: options.filter, lengths, rows, weights };
-        let model = Filter::from_parts(parts).map_err(broken)?;
+        let model = read(super::file(bundle, WEIGHTS)?, options.filter, items.len())?;
         Ok(Self { model, items, options })
     }
+}
+
+/// The numbers of a filter as a file.
+pub(super) fn write(model: &Filter) -> Result<Vec<u8>, TrainingError> {
+    let FilterParts { lengths, rows, weights, .. } = model.to_parts();
+    let whole = |numbers: &[u32]| numbers.iter().flat_map(|n| n.to_le_bytes()).collect::<Vec<u8>>();
+    let arrays = [
+        ("lengths", Dtype::U32, lengths.len(), whole(&lengths)),
+        ("rows", Dtype::U32, rows.len(), whole(&rows)),
+        ("weights", Dtype::F32, weights.len(), weights.iter().flat_map(|x| x.to_le_bytes()).collect()),
+    ];
+    let mut views = Vec::with_capacity(arrays.len());
+    for (name, form, length, data) in &arrays {
+        views.push((*name, TensorView::new(*form, vec![*length], data).map_err(broken)?));
+    }
+    safetensors::serialize(views, None).map_err(broken)
+}
+
+/// The filter of `items` items in a file.
+pub(super) fn read(content: &[u8], options: FilterOptions, items: usize) -> Result<Filter, TrainingError> {
+    let tensors = SafeTensors::deserialize(content).map_err(broken)?;
+    let words = |name: &str, form: Dtype| {
+        let view = tensors.tensor(name).map_err(broken)?;
+        if view.dtype() != form || view.shape().len() != 1 {
+            let (shape, found) = (view.shape(), view.dtype());
+            let told = format!("{name} is {shape:?} of {found:?}, expected one row of {form:?}");
+            return Err(TrainingError::Artifact(told));
+        }
+        Ok(view.data().as_chunks::<4>().0.to_vec())
+    };
+    let whole = |name: &str| -> Result<Vec<u32>, TrainingError> {
+        Ok(words(name, Dtype::U32)?.into_iter().map(u32::from_le_bytes).collect())
+    };
+    let (lengths, rows) = (whole("lengths")?, whole("rows")?);
+    if lengths.len() != items {
+        let told = format!("it has {} items and {items} ids", lengths.len());
+        return Err(TrainingError::Artifact(told));
+    }
+    let weights = words("weights", Dtype::F32)?.into_iter().map(f32::from_le_bytes).collect();
+    Filter::from_parts(FilterParts { options, lengths, rows, weights }).map_err(broken)
 }
 
 #[cfg(test)]

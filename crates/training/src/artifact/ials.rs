@@ -6,8 +6,7 @@
 use std::collections::HashMap;
 
 use headwater_base::ItemId;
-use headwater_models::Retrieve as _;
-use headwater_models::ials::{Ials, IalsParts};
+use headwater_models::ials::{Ials, IalsOptions, IalsParts};
 use headwater_registry::{Bundle, Lineage, Manifest};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
@@ -19,7 +18,7 @@ use crate::options::TrainingOptions;
 
 /// The layout this code writes, and the newest it reads.
 pub(super) const FORMAT: u32 = 1;
-const WEIGHTS: &str = "weights.safetensors";
+pub(super) const WEIGHTS: &str = "weights.safetensors";
 /// How many users it was trained on; needed to fold in items.
 const USERS: &str = "users";
 
@@ -40,22 +39,6 @@ impl IalsArtifact {
     /// # Errors
     /// Never in practice: shapes fit by construction.
     pub fn to_bundle(&self, lineage: Lineage) -> Result<Bundle, TrainingError> {
-        let parts = self.model.to_parts();
-        let factors = parts.options.factors;
-        let rows = parts.item_factors.len() / factors;
-        let bytes = |numbers: &[f32]| numbers.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>();
-        let arrays = [
-            ("item_factors", vec![rows, factors], bytes(&parts.item_factors)),
-            ("item_gram", vec![factors], bytes(&parts.item_gram)),
-            ("user_gram", vec![factors, factors], bytes(&parts.user_gram)),
-        ];
-        let mut views = Vec::with_capacity(arrays.len());
-        for (name, shape, data) in &arrays {
-            let view = TensorView::new(Dtype::F32, shape.clone(), data).map_err(broken)?;
-            views.push((*name, view));
-        }
-        let metadata: HashMap<String, String> = [(USERS.to_owned(), parts.users.to_string())].into();
-        let weights = safetensors::serialize(views, Some(metadata)).map_err(broken)?;
         let manifest = Manifest {
             kind: ModelKind::Ials.name().to_owned(),
             format: FORMAT,
@@ -63,10 +46,8 @@ impl IalsArtifact {
             lineage,
             ..Manifest::default()
         };
-        Ok(Bundle {
-            manifest,
-            files: vec![(WEIGHTS.to_owned(), weights), super::items_file(&self.items[..rows])],
-        })
+        let items = super::items_file(&self.items[..self.model.trained_items()]);
+        Ok(Bundle { manifest, files: vec![(WEIGHTS.to_owned(), write(&self.model)?), items] })
     }
 
     /// Reads an artifact back.
@@ -78,40 +59,65 @@ impl IalsArtifact {
         super::check(bundle, ModelKind::Ials, FORMAT)?;
         let options = TrainingOptions::from_map(ModelKind::Ials, &bundle.manifest.options).map_err(broken)?;
         let items = super::items(bundle)?;
-        let weights = super::file(bundle, WEIGHTS)?;
-        let (_, header) = SafeTensors::read_metadata(weights).map_err(broken)?;
-        let users = header.metadata().as_ref().and_then(|metadata| metadata.get(USERS)?.parse().ok());
-        let users =
-            users.ok_or_else(|| TrainingError::Artifact(format!("{WEIGHTS} does not say how many users")))?;
-        let tensors = SafeTensors::deserialize(weights).map_err(broken)?;
-        let factors = options.ials.factors;
-        let array = |name: &str, shape: &[usize]| {
-            let view = tensors.tensor(name).map_err(broken)?;
-            if view.dtype() != Dtype::F32 || view.shape() != shape {
-                return Err(TrainingError::Artifact(format!(
-                    "{name} is {:?} of {:?}, expected F32 of {shape:?}",
-                    view.shape(),
-                    view.dtype()
-                )));
-            }
-            let (words, _) = view.data().as_chunks::<4>();
-            Ok(words.iter().map(|word| f32::from_le_bytes(*word)).collect::<Vec<f32>>())
-        };
-        let model = Ials::from_parts(IalsParts {
-            options: options.ials,
-            users,
-            item_factors: array("item_factors", &[items.len(), factors])?,
-            item_gram: array("item_gram", &[factors])?,
-            user_gram: array("user_gram", &[factors, factors])?,
-        })
-        .map_err(broken)?;
-        debug_assert_eq!(model.items(), items.len(), "the shape was checked");
+        let model = read(super::file(bundle, WEIGHTS)?, options.ials, items.len())?;
         Ok(Self { model, items, options })
     }
 }
 
+/// The numbers of a factorisation as a file; appended items are left out.
+pub(super) fn write(model: &Ials) -> Result<Vec<u8>, TrainingError> {
+    let parts = model.to_parts();
+    let factors = parts.options.factors;
+    let rows = parts.item_factors.len() / factors;
+    let bytes = |numbers: &[f32]| numbers.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>();
+    let arrays = [
+        ("item_factors", vec![rows, factors], bytes(&parts.item_factors)),
+        ("item_gram", vec![factors], bytes(&parts.item_gram)),
+        ("user_gram", vec![factors, factors], bytes(&parts.user_gram)),
+    ];
+    let mut views = Vec::with_capacity(arrays.len());
+    for (name, shape, data) in &arrays {
+        let view = TensorView::new(Dtype::F32, shape.clone(), data).map_err(broken)?;
+        views.push((*name, view));
+    }
+    let metadata: HashMap<String, String> = [(USERS.to_owned(), parts.users.to_string())].into();
+    safetensors::serialize(views, Some(metadata)).map_err(broken)
+}
+
+/// The factorisation of `items` items in a file.
+pub(super) fn read(content: &[u8], options: IalsOptions, items: usize) -> Result<Ials, TrainingError> {
+    let (_, header) = SafeTensors::read_metadata(content).map_err(broken)?;
+    let users = header.metadata().as_ref().and_then(|metadata| metadata.get(USERS)?.parse().ok());
+    let users =
+        users.ok_or_else(|| TrainingError::Artifact(format!("{WEIGHTS} does not say how many users")))?;
+    let tensors = SafeTensors::deserialize(content).map_err(broken)?;
+    let factors = options.factors;
+    let array = |name: &str, shape: &[usize]| {
+        let view = tensors.tensor(name).map_err(broken)?;
+        if view.dtype() != Dtype::F32 || view.shape() != shape {
+            return Err(TrainingError::Artifact(format!(
+                "{name} is {:?} of {:?}, expected F32 of {shape:?}",
+                view.shape(),
+                view.dtype()
+            )));
+        }
+        let (words, _) = view.data().as_chunks::<4>();
+        Ok(words.iter().map(|word| f32::from_le_bytes(*word)).collect::<Vec<f32>>())
+    };
+    let parts = IalsParts {
+        options,
+        users,
+        item_factors: array("item_factors", &[items, factors])?,
+        item_gram: array("item_gram", &[factors])?,
+        user_gram: array("user_gram", &[factors, factors])?,
+    };
+    Ials::from_parts(parts).map_err(broken)
+}
+
 #[cfg(test)]
 mod tests {
+    use headwater_models::Retrieve as _;
+
     use super::*;
     use crate::fit::fit_ials;
     use crate::train::tests::two_tastes;

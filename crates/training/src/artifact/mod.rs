@@ -3,14 +3,18 @@
 //! The vocabulary is `items.txt` with one item id a line, in the order of the rows. Ids hold no control characters, so a
 //! line break never lies within one.
 
+mod blend;
 mod filter;
 mod ials;
+mod peers;
 
 use headwater_base::ItemId;
 use headwater_registry::Bundle;
 
+pub use blend::BlendArtifact;
 pub use filter::FilterArtifact;
 pub use ials::IalsArtifact;
+pub use peers::PeersArtifact;
 
 use crate::TrainingError;
 use crate::fit::ModelKind;
@@ -24,6 +28,10 @@ pub enum Artifact {
     Ials(IalsArtifact),
     /// The graph filter.
     Filter(FilterArtifact),
+    /// People of like taste.
+    Peers(PeersArtifact),
+    /// Several models, fused.
+    Blend(BlendArtifact),
 }
 
 impl Artifact {
@@ -35,6 +43,8 @@ impl Artifact {
         match bundle.manifest.kind.parse() {
             Ok(ModelKind::Ials) => IalsArtifact::from_bundle(bundle).map(Self::Ials),
             Ok(ModelKind::Filter) => FilterArtifact::from_bundle(bundle).map(Self::Filter),
+            Ok(ModelKind::Peers) => PeersArtifact::from_bundle(bundle).map(Self::Peers),
+            Ok(ModelKind::Blend) => BlendArtifact::from_bundle(bundle).map(Self::Blend),
             Ok(ModelKind::Popular | ModelKind::Trending | ModelKind::Neighbours) | Err(_) => {
                 let kind = &bundle.manifest.kind;
                 Err(TrainingError::Artifact(format!("this version loads no models of kind `{kind}`")))

@@ -4,6 +4,7 @@
 //! collects; what a model may see of it is decided by [`Dataset::split`].
 
 mod given;
+mod inner;
 mod leave_one_out;
 mod sessions;
 pub mod split;

@@ -9,9 +9,11 @@ mod report;
 use std::time::Instant;
 
 use headwater_base::random::stable_hash;
+use headwater_models::blend::Member;
 use serde_json::Value;
 
 use crate::TrainingError;
+use crate::blend::FittedBlend;
 use crate::dataset::{Case, Dataset, Split, Stage};
 use crate::fit::{FitProgress, Fitted, ModelKind, fit};
 use crate::memory;
@@ -106,7 +108,10 @@ pub fn evaluate(
     progress(Phase::Scoring { cases: split.cases.len() });
     let measured = measure(&fitted, &split, &split.cases, &options.at);
     let peak_memory_bytes = memory::peak_bytes();
-    let whole = if matches!(fitted, Fitted::Filter(_)) { whole(fitted, &split, options) } else { None };
+    if let Fitted::Blend(model) = &fitted {
+        training = training.weighed(&model.served);
+    }
+    let whole = whole(fitted, &split, options);
     let popular = fit(ModelKind::Popular, &split, &training, &mut |_| {})?;
     let beside = measure(&popular, &split, &split.cases, &options.at);
     let cold = (!split.cold.is_empty()).then(|| report::Cold {
@@ -133,20 +138,41 @@ pub fn evaluate(
     })
 }
 
-/// What a filter loses by being cut to serve, on some of the cases: the whole takes a pass over all interactions for each.
+/// What a model loses by being cut to serve, on some of the cases: the whole takes a pass over all interactions for each.
+/// `None` for one that serves whole.
 fn whole(fitted: Fitted, split: &Split, options: &EvaluateOptions) -> Option<report::Whole> {
+    if !matches!(fitted, Fitted::Filter(_) | Fitted::Blend(_)) {
+        return None;
+    }
     let stride = split.cases.len().div_ceil(WHOLE_CASES).max(1);
     let cases: Vec<Case> = split.cases.iter().step_by(stride).cloned().collect();
     let served = measure(&fitted, split, &cases, &options.at);
-    let Fitted::Filter(model) = fitted else { return None };
-    let (filter, exact) = *model;
-    let exact = measure(&Fitted::Exact(Box::new(exact)), split, &cases, &options.at);
+    let kept = kept(&fitted, split.items.len());
+    let exact = match fitted {
+        Fitted::Filter(model) => Fitted::Exact(Box::new(model.1)),
+        Fitted::Blend(model) => Fitted::Blend(Box::new(FittedBlend { served: model.whole?, whole: None })),
+        _ => return None,
+    };
+    let exact = measure(&exact, split, &cases, &options.at);
     Some(report::Whole {
         users: cases.len(),
-        kept: filter.entries() as f64 / (split.items.len() as f64).powi(2),
+        kept,
         metrics: exact.metrics(options.seed),
         difference: served.difference(&exact, options.seed),
     })
+}
+
+/// The share of the numbers of a filter, or of that in a blend, that serve; 1 without one.
+fn kept(fitted: &Fitted, items: usize) -> f64 {
+    let entries = match fitted {
+        Fitted::Filter(model) => Some(model.0.entries()),
+        Fitted::Blend(model) => model.served.members().iter().find_map(|(member, _)| match member {
+            Member::Filter(filter) => Some(filter.entries()),
+            _ => None,
+        }),
+        _ => None,
+    };
+    entries.map_or(1.0, |entries| entries as f64 / (items as f64).powi(2))
 }
 
 /// A name for what was evaluated, for lineage: hash of its options.
