@@ -6,7 +6,7 @@ use xxhash_rust::xxh3::xxh3_64;
 /// Maps strings to dense numbers and back. All text lies in one arena; a string costs its bytes and about 10 more.
 #[derive(Clone, Debug, Default)]
 pub struct Interner {
-    arena: Vec<u8>,
+    arena: String,
     /// End of each string in the arena; it starts where the one before ends.
     ends: Vec<u32>,
     table: HashTable<u32>,
@@ -22,12 +22,12 @@ impl Interner {
         if let Some(index) = self.find(hash, text) {
             return index;
         }
-        self.arena.extend_from_slice(text.as_bytes());
+        self.arena.push_str(text);
         let end = u32::try_from(self.arena.len()).expect("fewer than 4 GiB of ids");
         let index = self.ends.len() as u32;
         self.ends.push(end);
         let (arena, ends) = (&self.arena, &self.ends);
-        self.table.insert_unique(hash, index, |index| xxh3_64(slice(arena, ends, *index)));
+        self.table.insert_unique(hash, index, |index| xxh3_64(slice(arena, ends, *index).as_bytes()));
         index
     }
 
@@ -38,10 +38,7 @@ impl Interner {
 
     /// The string with this number; `None` for a number never given.
     pub fn text(&self, index: u32) -> Option<&str> {
-        if index as usize >= self.ends.len() {
-            return None;
-        }
-        std::str::from_utf8(slice(&self.arena, &self.ends, index)).ok()
+        ((index as usize) < self.ends.len()).then(|| slice(&self.arena, &self.ends, index))
     }
 
     /// How many numbers were given.
@@ -55,7 +52,7 @@ impl Interner {
     }
 
     fn find(&self, hash: u64, text: &str) -> Option<u32> {
-        self.table.find(hash, |index| slice(&self.arena, &self.ends, *index) == text.as_bytes()).copied()
+        self.table.find(hash, |index| slice(&self.arena, &self.ends, *index) == text).copied()
     }
 }
 
@@ -64,7 +61,7 @@ fn range(ends: &[u32], index: u32) -> std::ops::Range<usize> {
     start as usize..ends[index as usize] as usize
 }
 
-fn slice<'a>(arena: &'a [u8], ends: &[u32], index: u32) -> &'a [u8] {
+fn slice<'a>(arena: &'a str, ends: &[u32], index: u32) -> &'a str {
     &arena[range(ends, index)]
 }
 

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use compact_str::CompactString;
 use headwater_base::random::stable_hash;
-use headwater_base::{Fields, Interaction, SessionId, Value};
+use headwater_base::{Fields, Interaction, SessionId, Timestamp, Value};
 
 use crate::bytes::{Reader, Writer, damaged};
 use crate::catalogue::CategoricalField;
 use crate::declared::filter::TypeFilters;
+use crate::declared::hop::Tiles;
 use crate::declared::plan::Plan;
 use crate::declared::{Attribute, FieldRef, Part};
 use crate::profiles::Idle;
@@ -54,6 +55,14 @@ struct Scratch {
     filters: u64,
     attributes: Vec<u64>,
     keys: Vec<u32>,
+}
+
+impl Scratch {
+    fn touch(&self, time: i64, value: Option<f32>) -> Touch<'_> {
+        let Self { filters, attributes, keys } = self;
+        let tiles = Tiles::at(Timestamp::from_micros(time));
+        Touch { time, tiles, value, filters: *filters, attributes, keys }
+    }
 }
 
 /// The parties to an interaction.
@@ -128,8 +137,7 @@ impl Tables {
 
     /// The prepared interaction, as rows see it.
     pub(crate) fn touch(&self, time: i64, value: Option<f32>) -> Touch<'_> {
-        let Scratch { filters, attributes, keys } = &self.scratch;
-        Touch { time, value, filters: *filters, attributes, keys }
+        self.scratch.touch(time, value)
     }
 
     /// Counts the prepared interaction for the session, the item and the words of fields.
@@ -140,8 +148,7 @@ impl Tables {
         item: ItemIndex,
         idle: Idle,
     ) {
-        let Scratch { filters, attributes, keys } = &self.scratch;
-        let touch = Touch { time, value: interaction.value, filters: *filters, attributes, keys };
+        let touch = self.scratch.touch(time, interaction.value);
         for (table, rows) in self.plan.tables.iter().zip(&mut self.rows) {
             let counts = table.layout.filters & touch.filters != 0;
             let (row, idle) = match &table.part {

@@ -40,7 +40,7 @@ impl Hop {
         }
     }
 
-    fn micros(self) -> Option<i64> {
+    const fn micros(self) -> Option<i64> {
         let seconds = match self {
             Self::FiveMinutes => 5 * MINUTE,
             Self::Hour => HOUR,
@@ -53,7 +53,15 @@ impl Hop {
     /// The tile that holds `time`, counted from the epoch; times before it are in tile 0.
     #[inline]
     pub fn tile(self, time: Timestamp) -> u32 {
-        self.micros().map_or(0, |hop| u32::try_from(time.as_micros().max(0) / hop).unwrap_or(u32::MAX))
+        // Each arm divides by a constant, which is several times as fast as by a variable.
+        let time = time.as_micros().max(0);
+        let tile = match self {
+            Self::FiveMinutes => time / const { Self::FiveMinutes.micros().unwrap() },
+            Self::Hour => time / const { Self::Hour.micros().unwrap() },
+            Self::Day => time / const { Self::Day.micros().unwrap() },
+            Self::Whole => 0,
+        };
+        u32::try_from(tile).unwrap_or(u32::MAX)
     }
 
     /// The tiles between the head's and the tail's for a window.
@@ -64,5 +72,21 @@ impl Hop {
             }
             _ => 0,
         }
+    }
+}
+
+/// The tiles that hold one moment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tiles([u32; 4]);
+
+impl Tiles {
+    #[inline]
+    pub(crate) fn at(time: Timestamp) -> Self {
+        Self([Hop::FiveMinutes, Hop::Hour, Hop::Day, Hop::Whole].map(|hop| hop.tile(time)))
+    }
+
+    #[inline]
+    pub(crate) fn of(self, hop: Hop) -> u32 {
+        self.0[hop as usize]
     }
 }

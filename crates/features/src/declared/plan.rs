@@ -38,9 +38,8 @@ pub struct Plan {
     pub(crate) places: Vec<Place>,
     /// Where the tails of windows are: the hop of the tiles, and how far back, in microseconds.
     pub(crate) tails: Vec<(Hop, Option<i64>)>,
-    /// What is read for each item: the keys that are fields of it, and the fixed tiles, by place.
+    /// The keys that are fields of the item.
     pub(crate) item_keys: Vec<usize>,
-    pub(crate) item_tiles: Vec<(usize, TilesShape)>,
     fingerprint: u64,
 }
 
@@ -502,10 +501,6 @@ impl Plan {
                 let layout = layout_of(&self.tables[table].layout, pair);
                 if let GroupLayout::Tiles(tiles) = &layout.groups[read.group] {
                     read.shape = Some(tiles.shape());
-                    let read_here = (read.place, tiles.shape());
-                    if self.places[read.place].of_item && !self.item_tiles.contains(&read_here) {
-                        self.item_tiles.push(read_here);
-                    }
                 }
             }
         }
@@ -534,7 +529,7 @@ fn rank(part: &Part) -> u8 {
 }
 
 /// The position of what `is` finds, or of what `new` makes.
-fn position<T>(all: &mut Vec<T>, is: impl Fn(&T) -> bool, new: impl FnOnce() -> T) -> usize {
+pub(crate) fn position<T>(all: &mut Vec<T>, is: impl Fn(&T) -> bool, new: impl FnOnce() -> T) -> usize {
     all.iter().position(is).unwrap_or_else(|| {
         all.push(new());
         all.len() - 1

@@ -5,8 +5,6 @@
 
 use std::ops::Range;
 
-use headwater_base::Timestamp;
-
 use super::column::Column;
 use super::{Touch, segments};
 use crate::declared::hop::Hop;
@@ -76,24 +74,32 @@ impl TilesShape {
         if tiles[0] >= tail {
             return Window { base: None, last, tiles, width };
         }
-        let first = first_from(tiles, width, tail) * width;
+        let first = first_from(tiles, width, tail);
         Window { base: Some(&tiles[first - width..first]), last, tiles: &tiles[first..], width }
     }
 }
 
-/// The number of the first record whose tile is not before `tile`.
+/// Where the first tile begins that is not before `tile`.
 #[inline]
 fn first_from(words: &[u32], width: usize, tile: u32) -> usize {
-    let records = words.len() / width;
     let Some(newest) = words.len().checked_sub(width).map(|at| words[at]) else { return 0 };
     if newest < tile {
-        return records;
+        return words.len();
     }
     // Tiles are whole numbers that rise: where none is missing, this is the place.
-    let (mut low, mut high) = (records.saturating_sub((newest - tile) as usize + 1), records);
-    if words[low * width] >= tile {
-        return low;
+    let dense = words.len().saturating_sub(((newest - tile) as usize + 1).saturating_mul(width));
+    if words[dense] >= tile {
+        return dense;
     }
+    // Most rows have few tiles, of which a division would take longer than a look at each.
+    if words.len() <= FEW_TILES * width {
+        let mut at = words.len() - width;
+        while words[at - width] >= tile {
+            at -= width;
+        }
+        return at;
+    }
+    let (mut low, mut high) = (dense / width, words.len() / width);
     while low < high {
         let middle = usize::midpoint(low, high);
         if words[middle * width] < tile {
@@ -102,8 +108,11 @@ fn first_from(words: &[u32], width: usize, tile: u32) -> usize {
             high = middle;
         }
     }
-    low
+    low * width
 }
+
+/// Up to how many tiles are gone through one by one.
+const FEW_TILES: usize = 8;
 
 impl TilesLayout {
     pub(crate) fn new(hop: Hop) -> Self {
@@ -117,7 +126,7 @@ impl TilesLayout {
     /// Counts an interaction in its tile; one older than any window changes nothing.
     #[inline]
     pub(crate) fn add(&self, words: &mut Vec<u32>, touch: &Touch<'_>) {
-        let tile = self.hop.tile(Timestamp::from_micros(touch.time));
+        let tile = touch.tiles.of(self.hop);
         let Some((at, end)) = self.place(words, tile) else { return };
         let later = at + self.width;
         for column in &self.columns {
@@ -157,7 +166,7 @@ impl TilesLayout {
             }
             last if last - tile > self.reach => None,
             _ => {
-                let at = start + first_from(&words[start..end], self.width, tile) * self.width;
+                let at = start + first_from(&words[start..end], self.width, tile);
                 let end = if words[at] == tile { end } else { self.insert(words, start, at, tile) };
                 Some((at, end))
             }
@@ -187,7 +196,7 @@ impl TilesLayout {
 
     /// How many words no window that reaches back to tile `first` needs; the newest tile before it stays as the base.
     fn stale(&self, words: &[u32], first: u32) -> usize {
-        if words[0] >= first { 0 } else { (first_from(words, self.width, first) - 1) * self.width }
+        if words[0] >= first { 0 } else { first_from(words, self.width, first) - self.width }
     }
 
     /// The tiles of two rows as one.

@@ -2,8 +2,6 @@
 
 use std::io::{Read, Write};
 
-use headwater_base::Timestamp;
-
 use super::Touch;
 use super::sketch::Sketch;
 pub(crate) use super::sketch::{Distinct, Frequent, Quantile, Recent};
@@ -106,7 +104,7 @@ impl LargeLayout {
 
     /// Counts an interaction in its tile; one older than any window changes nothing.
     pub(crate) fn add(&self, tiles: &mut Vec<LargeTile>, touch: &Touch<'_>) {
-        let number = self.hop.tile(Timestamp::from_micros(touch.time));
+        let number = touch.tiles.of(self.hop);
         let Some(tile) = self.place(tiles, number) else { return };
         for (cell, column) in tile.cells.iter_mut().zip(&self.columns) {
             if touch.filters >> column.filter & 1 == 1 {
@@ -140,17 +138,42 @@ impl LargeLayout {
         }
     }
 
-    /// The cells of one column in a window, newest first.
-    pub(crate) fn window<'a>(
-        &self,
-        tiles: &'a [LargeTile],
-        tail: u32,
-        column: usize,
-    ) -> impl Iterator<Item = &'a Cell> + use<'a> {
+    /// The tiles of a window, oldest first.
+    pub(crate) fn window<'a>(&self, tiles: &'a [LargeTile], tail: u32) -> &'a [LargeTile] {
         let newest = tiles.last().map_or(0, |last| last.tile);
         let tail = tail.max(newest.saturating_sub(self.reach));
-        let first = tiles.partition_point(|tile| tile.tile < tail);
-        tiles[first..].iter().rev().filter_map(move |tile| tile.cells.get(column))
+        &tiles[tiles.partition_point(|tile| tile.tile < tail)..]
+    }
+}
+
+/// What a tile holds of a column that keeps that.
+impl LargeTile {
+    pub(crate) fn distinct(&self, column: usize) -> Option<&Distinct> {
+        match self.cells.get(column) {
+            Some(Cell::Distinct(distinct)) => Some(distinct),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn quantile(&self, column: usize) -> Option<&Quantile> {
+        match self.cells.get(column) {
+            Some(Cell::Quantile(quantile)) => Some(quantile),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn frequent(&self, column: usize) -> Option<&Frequent> {
+        match self.cells.get(column) {
+            Some(Cell::Frequent(frequent)) => Some(frequent),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn recent(&self, column: usize) -> Option<&Recent> {
+        match self.cells.get(column) {
+            Some(Cell::Recent(recent)) => Some(recent),
+            _ => None,
+        }
     }
 }
 

@@ -17,6 +17,7 @@ use std::io::{Read, Write};
 
 use crate::FeaturesError;
 use crate::bytes::{Reader, Writer, damaged};
+use crate::declared::hop::Tiles;
 use fixed::TilesLayout;
 use large::{LargeLayout, LargeTile};
 use pairs::{Pair, PairsLayout};
@@ -29,6 +30,8 @@ pub(crate) const NO_WORD: u32 = u32::MAX;
 pub(crate) struct Touch<'a> {
     /// When it happened; never after it was received. Microseconds.
     pub(crate) time: i64,
+    /// The tiles that hold this time.
+    pub(crate) tiles: Tiles,
     /// Its value.
     pub(crate) value: Option<f32>,
     /// The plan's filters that it passes, one bit each.

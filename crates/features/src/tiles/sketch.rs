@@ -75,10 +75,18 @@ impl Distinct {
     }
 
     /// How many different values several hold together.
-    pub(crate) fn count(all: &[&Self]) -> f64 {
-        if let [Self::Few(values)] = all {
-            return values.len() as f64;
+    pub(crate) fn count<'a>(mut all: impl Iterator<Item = &'a Self> + Clone) -> f64 {
+        let again = all.clone();
+        match (all.next(), all.next()) {
+            (None, _) => 0.0,
+            (Some(Self::Few(values)), None) => values.len() as f64,
+            // The estimate that a union of them gives.
+            (Some(Self::Many(sketch)), None) => sketch.composite_estimate(),
+            _ => Self::union_count(&again.collect::<Vec<_>>()),
         }
+    }
+
+    fn union_count(all: &[&Self]) -> f64 {
         let mut values: Vec<u64> = Vec::new();
         for distinct in all {
             match distinct {
@@ -228,7 +236,7 @@ impl Recent {
     }
 
     /// The words, latest first.
-    pub(crate) fn newest_first(&self) -> impl Iterator<Item = u32> + '_ {
+    pub(crate) fn newest_first(&self) -> impl Iterator<Item = u32> + Clone + '_ {
         self.0.iter().rev().map(|(_, word)| *word)
     }
 }
