@@ -8,6 +8,7 @@
 //! What this crate does not do: choose what to recommend, speak HTTP, or read a clock of its own.
 
 pub mod agreement;
+mod backfill;
 mod bytes;
 pub mod catalogue;
 mod checkpoint;
@@ -32,6 +33,7 @@ mod tiles;
 pub mod view;
 mod views;
 
+pub use backfill::FeatureTable;
 pub use catalogue::{Catalogue, CategoricalField, TagsField};
 pub use checkpoint::{Restored, Skipped};
 pub use declared::{FeatureSpec, Plan};

@@ -9,6 +9,7 @@
 
 mod history;
 pub(crate) mod keyed;
+pub(crate) mod places;
 
 use std::io::{Read, Write};
 use std::slice;
@@ -301,12 +302,7 @@ impl Profiles {
     }
 
     fn user_mut(&mut self, id: &UserId, offset: Offset) -> &mut User {
-        self.users.entry(id.as_str(), || User {
-            history: History::default(),
-            fields: None,
-            born: offset,
-            row: Row::default(),
-        })
+        self.users.entry(id.as_str(), || User::born(offset))
     }
 
     /// A session in memory; `None` for an alias that has lapsed.
@@ -371,6 +367,10 @@ impl Default for Session {
 }
 
 impl User {
+    fn born(offset: Offset) -> Self {
+        Self { history: History::default(), fields: None, born: offset, row: Row::default() }
+    }
+
     fn interact(
         &mut self,
         owner: Owner,

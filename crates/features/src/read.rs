@@ -2,24 +2,23 @@
 
 mod few;
 mod rows;
-mod window;
+pub(crate) mod window;
 
 use std::sync::Arc;
 
+use compact_str::CompactString;
 use headwater_base::{Actor, FeatureValue, Fields, Timestamp, Value};
 
 use crate::catalogue::Catalogue;
-use crate::declared::plan::{Place, ReadOp, Source, TilesRead, layout_of};
+use crate::declared::plan::{Place, ReadOp, Source, layout_of};
 use crate::declared::{FieldRef, Part, Plan, TimeFeature};
 use crate::state::State;
-use crate::tiles::column::get_time;
-use crate::tiles::fixed::Window;
-use crate::tiles::large::{Distinct, Frequent, Quantile, Recent};
 use crate::tiles::{GroupLayout, NO_WORD, Row};
 use crate::{FeaturesError, ItemIndex};
 use few::Few;
 pub use rows::FeatureRows;
-use rows::{Reads, WindowRead};
+pub(crate) use rows::{LargeOf, OtherRead, OtherSource, Reads, WindowRead};
+pub(crate) use window::TileValue;
 
 /// For whom and when features are asked.
 #[derive(Clone, Copy, Debug)]
@@ -36,7 +35,7 @@ pub struct FeatureRequest<'a> {
 const AT_ONCE: usize = 16;
 
 /// Rows that were found for a request, by place of the plan. `None`: a part of the key is missing.
-type Found<'a> = Option<Option<&'a Row>>;
+pub(crate) type Found<'a> = Option<Option<&'a Row>>;
 
 struct Reading<'a> {
     state: &'a State,
@@ -101,18 +100,40 @@ impl State {
         reading.rows(columns, items, rows);
         Ok(())
     }
+
+    /// Reads a column that is no aggregate, for a user who has these fields.
+    pub(crate) fn of_moment(
+        &self,
+        request: &FeatureRequest<'_>,
+        user_fields: Option<&Fields>,
+        item: Option<ItemIndex>,
+        column: usize,
+    ) -> FeatureValue {
+        let reading = Reading {
+            state: self,
+            plan: &self.tables.plan,
+            catalogue: self.catalogue.current(),
+            request,
+            tails: &[],
+            user_fields,
+            user_row: None,
+            session_row: None,
+            given: &[],
+        };
+        reading.of_moment(column, item)
+    }
 }
 
 impl<'a> Reading<'a> {
     fn rows(&self, columns: &[usize], items: &[Option<ItemIndex>], out: &mut FeatureRows) {
         out.begin(self.plan, columns, items.len());
-        let FeatureRows { shared_reads, item_reads, shared, rows, .. } = out;
+        let FeatureRows { shared_reads, item_reads, shared, rows, words, .. } = out;
         let at_once = AT_ONCE.min(items.len());
         let mut found: Few<Found<'a>> =
             Few::new(shared_reads.places.len().max(at_once * item_reads.places.len()));
         let found = found.as_mut();
         self.find_all(shared_reads, None, found);
-        self.values(shared_reads, found, None, shared);
+        self.values(shared_reads, found, None, words, shared);
         let (width, places) = (item_reads.width, item_reads.places.len());
         if width == 0 {
             return;
@@ -128,7 +149,7 @@ impl<'a> Reading<'a> {
                 ask_for_tiles(item_reads, &found[..items.len() * places]);
             }
             for ((number, item), row) in items.iter().enumerate().zip(rows.chunks_mut(width)) {
-                self.values(item_reads, &found[number * places..], *item, row);
+                self.values(item_reads, &found[number * places..], *item, words, row);
             }
         }
     }
@@ -160,8 +181,10 @@ impl<'a> Reading<'a> {
         reads: &Reads,
         found: &[Found<'a>],
         item: Option<ItemIndex>,
+        words: &mut Vec<u32>,
         values: &mut [FeatureValue],
     ) {
+        let now = self.request.time.as_micros();
         for (of, reads) in reads.windows() {
             let Some(row) = found[of.place] else {
                 reads.iter().for_each(|read| values[read.value] = FeatureValue::Missing);
@@ -169,21 +192,28 @@ impl<'a> Reading<'a> {
             };
             let window = of.shape.window(row.map_or(&[], Row::words), self.tails[of.tail]);
             for WindowRead { read, value } in reads {
-                values[*value] = self.of_window(*read, &window);
+                values[*value] = match window::of_fixed(*read, &window, now) {
+                    TileValue::Number(number) => FeatureValue::Number(number),
+                    TileValue::Word(word) => self.word_value(*read, word),
+                    TileValue::Missing | TileValue::Words => FeatureValue::Missing,
+                };
             }
         }
-        for other in &reads.others {
-            let value = &mut values[other.value];
-            match &self.plan.features[other.column].source {
-                Source::Tiles(read) => match found[other.place] {
-                    Some(row) => self.of_large(read, row, value),
-                    None => *value = FeatureValue::Missing,
-                },
-                Source::Field(field) => {
-                    let field = self.field(field, item);
-                    *value = field.map_or(FeatureValue::Missing, |value| self.of_field(value));
+        for OtherRead { source, value } in &reads.others {
+            let value = &mut values[*value];
+            match source {
+                OtherSource::Large(large) => {
+                    let read = match found[large.place] {
+                        Some(row) => self.of_large(large, row, words),
+                        None => TileValue::Missing,
+                    };
+                    match read {
+                        TileValue::Number(number) => *value = FeatureValue::Number(number),
+                        TileValue::Words => self.write_words(large.read, words, value),
+                        TileValue::Missing | TileValue::Word(_) => *value = FeatureValue::Missing,
+                    }
                 }
-                Source::Time(time) => *value = self.of_time(*time, item),
+                OtherSource::Moment(column) => *value = self.of_moment(*column, item),
             }
         }
     }
@@ -233,7 +263,7 @@ impl<'a> Reading<'a> {
         if word != NO_WORD {
             return Some(Some(word));
         }
-        self.field(field, item).is_some().then_some(None)
+        matches!(self.field(field, item), Some(Value::Categorical(_))).then_some(None)
     }
 
     fn given(&self, field: &FieldRef) -> Option<&'a Value> {
@@ -251,6 +281,18 @@ impl<'a> Reading<'a> {
             FieldRef::Item(name) => self.catalogue.fields(item?).get(name),
             FieldRef::User(name) => self.user_fields?.get(name),
             FieldRef::Context(name) => self.request.context.get(name),
+        }
+    }
+
+    /// The value of a column that is no aggregate.
+    fn of_moment(&self, column: usize, item: Option<ItemIndex>) -> FeatureValue {
+        match &self.plan.features[column].source {
+            Source::Field(field) => {
+                let field = self.field(field, item);
+                field.map_or(FeatureValue::Missing, |value| self.of_field(value))
+            }
+            Source::Time(time) => self.of_time(*time, item),
+            Source::Tiles(_) => FeatureValue::Missing,
         }
     }
 
@@ -281,93 +323,30 @@ impl<'a> Reading<'a> {
         FeatureValue::Number(number)
     }
 
-    #[inline]
-    fn of_window(&self, read: ReadOp, window: &Window<'_>) -> FeatureValue {
-        let now = self.request.time.as_micros();
-        let count = |at: usize| window::count(window, at);
-        let sum = |at: usize| window::sum(window, at);
-        let decayed = |at: usize, half_life: f64| window::decayed(window, at, half_life, now);
-        let seconds = |since: i64| FeatureValue::Number(((now - since).max(0) as f64 / 1e6) as f32);
-        match read {
-            ReadOp::Count(at) => number(count(at)),
-            ReadOp::Sum(at) => number(sum(at)),
-            ReadOp::Mean { count: valued, sum: total } => number(sum(total) / count(valued)),
-            ReadOp::Rate { hits, total, prior } => number(rate(count(hits), count(total), prior)),
-            ReadOp::Decayed { column, half_life } => number(decayed(column, half_life)),
-            ReadOp::DecayedMean { count, sum, half_life } => match decayed(count, half_life) {
-                0.0 => FeatureValue::Missing,
-                count => number(decayed(sum, half_life) / count),
-            },
-            ReadOp::DecayedRate { hits, total, prior, half_life } => {
-                number(rate(decayed(hits, half_life), decayed(total, half_life), prior))
-            }
-            ReadOp::Min(at) => window::extreme(window, at, f32::min),
-            ReadOp::Max(at) => window::extreme(window, at, f32::max),
-            ReadOp::LastValue(at) => window::newest(window, at)
-                .map_or(FeatureValue::Missing, |tile| FeatureValue::number(f32::from_bits(tile[at + 2]))),
-            ReadOp::LastWord(at, attribute) => {
-                let word = window::newest(window, at)
-                    .and_then(|tile| self.state.tables.text(attribute, tile[at + 2], self.catalogue));
-                word.map_or(FeatureValue::Missing, FeatureValue::Word)
-            }
-            ReadOp::SecondsSinceLast(at) => {
-                let time = window::newest(window, at).and_then(|tile| get_time(&tile[at..]));
-                time.map_or(FeatureValue::Missing, seconds)
-            }
-            ReadOp::SecondsSinceFirst(at) => {
-                let times = window.newest_first().filter_map(|tile| get_time(&tile[at..]));
-                times.min().map_or(FeatureValue::Missing, seconds)
-            }
-            // Of large tiles.
-            ReadOp::Distinct(_) | ReadOp::Quantile(..) | ReadOp::TopK(..) | ReadOp::LastN(..) => {
-                FeatureValue::Missing
-            }
-        }
+    fn of_large(&self, of: &LargeOf, row: Option<&Row>, words: &mut Vec<u32>) -> TileValue {
+        let Place { table, pair, .. } = self.plan.places[of.plan_place];
+        let layout = layout_of(&self.plan.tables[table].layout, pair);
+        let GroupLayout::Large(layout) = &layout.groups[of.group] else { return TileValue::Missing };
+        let tiles = row.map_or(&[][..], |row| row.large(layout.slot));
+        window::of_large(of.read, layout.window(tiles, self.tails[of.tail]), words)
     }
 
-    fn of_large(&self, read: &TilesRead, row: Option<&Row>, value: &mut FeatureValue) {
-        let Place { table, pair, .. } = self.plan.places[read.place];
-        let layout = layout_of(&self.plan.tables[table].layout, pair);
-        let GroupLayout::Large(layout) = &layout.groups[read.group] else {
-            *value = FeatureValue::Missing;
-            return;
-        };
-        let tiles = layout.window(row.map_or(&[], |row| row.large(layout.slot)), self.tails[read.tail]);
-        match read.read {
-            ReadOp::Distinct(column) => {
-                *value = number(Distinct::count(tiles.iter().rev().filter_map(|tile| tile.distinct(column))));
-            }
-            ReadOp::Quantile(column, rank) => {
-                let all: Vec<&Quantile> =
-                    tiles.iter().rev().filter_map(|tile| tile.quantile(column)).collect();
-                *value = Quantile::at(&all, rank).map_or(FeatureValue::Missing, FeatureValue::number);
-            }
-            ReadOp::TopK(column, attribute, k) => {
-                let all: Vec<&Frequent> =
-                    tiles.iter().rev().filter_map(|tile| tile.frequent(column)).collect();
-                self.words(attribute, Frequent::top(&all, k).into_iter(), value);
-            }
-            ReadOp::LastN(column, attribute, n) => {
-                let recent = tiles.iter().rev().filter_map(|tile| tile.recent(column));
-                self.words(attribute, recent.flat_map(Recent::newest_first).take(n), value);
-            }
-            // Of fixed tiles.
-            _ => *value = FeatureValue::Missing,
-        }
+    fn text(&self, read: ReadOp, word: u32) -> Option<CompactString> {
+        self.state.tables.text(read.attribute()?, word, self.catalogue)
+    }
+
+    fn word_value(&self, read: ReadOp, word: u32) -> FeatureValue {
+        self.text(read, word).map_or(FeatureValue::Missing, FeatureValue::Word)
     }
 
     /// Writes the texts of words over those of an earlier list that nobody else has, if there are as many.
-    fn words(&self, attribute: usize, words: impl Iterator<Item = u32> + Clone, value: &mut FeatureValue) {
-        let texts =
-            || words.clone().filter_map(|word| self.state.tables.text(attribute, word, self.catalogue));
+    fn write_words(&self, read: ReadOp, words: &[u32], value: &mut FeatureValue) {
+        let texts = || words.iter().filter_map(|word| self.text(read, *word));
         if let FeatureValue::Words(known) = value
-            && let Some(known) = Arc::get_mut(known)
+            && let Some(known) = Arc::get_mut(known).filter(|known| known.len() == words.len())
+            && known.iter_mut().zip(texts()).map(|(known, text)| *known = text).count() == words.len()
         {
-            let mut texts = texts();
-            let filled = known.iter_mut().zip(&mut texts).map(|(known, text)| *known = text).count();
-            if filled == known.len() && texts.next().is_none() {
-                return;
-            }
+            return;
         }
         *value = FeatureValue::Words(texts().collect());
     }
@@ -387,14 +366,4 @@ fn ask_for_tiles(reads: &Reads, found: &[Found<'_>]) {
         }
     }
     std::hint::black_box(asked);
-}
-
-#[inline]
-fn rate(hits: f64, total: f64, prior: (f32, f32)) -> f64 {
-    (hits + f64::from(prior.0)) / (total + f64::from(prior.1))
-}
-
-#[inline]
-fn number(value: f64) -> FeatureValue {
-    FeatureValue::number(value as f32)
 }

@@ -117,9 +117,14 @@ impl State {
         self.profiles.profile(&self.cold, actor, |kind| self.kinds.weight(kind))
     }
 
+    /// Whether an event received then begins a day, as which idle entities are forgotten.
+    pub(crate) fn begins_day(&self, received: i64) -> bool {
+        received / DAY > self.clock / DAY && self.clock > 0
+    }
+
     /// Moves the clock, and forgets who is idle as each day ends.
-    fn advance(&mut self, received: i64) {
-        if received / DAY > self.clock / DAY && self.clock > 0 {
+    pub(crate) fn advance(&mut self, received: i64) {
+        if self.begins_day(received) {
             self.profiles.forget_idle(received, self.idle);
             self.tables.forget_idle(received, self.idle);
             self.cold.forget_idle(received);

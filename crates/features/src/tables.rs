@@ -14,7 +14,7 @@ use crate::declared::hop::Tiles;
 use crate::declared::plan::Plan;
 use crate::declared::{Attribute, FieldRef, Part};
 use crate::profiles::Idle;
-use crate::profiles::keyed::Keyed;
+use crate::profiles::keyed::{Keyed, Place};
 use crate::spill::{Cold, Found, Spilled, bytes_of};
 use crate::tiles::{NO_WORD, Row, Touch};
 use crate::{Catalogue, FeaturesError, Interner, ItemIndex};
@@ -25,7 +25,7 @@ pub(crate) struct Tables {
     pub(crate) plan: Arc<Plan>,
     pub(crate) sessions: Keyed<Row>,
     /// By table of the plan: items by number, field values by word; empty for users and sessions.
-    rows: Vec<Vec<Row>>,
+    pub(crate) rows: Vec<Vec<Row>>,
     /// The words of each user and context field that the plan mentions.
     words: Vec<(FieldRef, Interner)>,
     /// By attribute and by key of the plan.
@@ -138,6 +138,14 @@ impl Tables {
     /// The prepared interaction, as rows see it.
     pub(crate) fn touch(&self, time: i64, value: Option<f32>) -> Touch<'_> {
         self.scratch.touch(time, value)
+    }
+
+    /// Where the row lies of the session of a prepared interaction, which one that counts makes.
+    pub(crate) fn session_place(&mut self, session: &SessionId) -> Option<Place> {
+        if self.plan.layout(&Part::Session).filters & self.scratch.filters != 0 {
+            return Some(self.sessions.place(session.as_str(), Row::default));
+        }
+        self.sessions.known_place(session.as_str())
     }
 
     /// Counts the prepared interaction for the session, the item and the words of fields.
@@ -258,6 +266,16 @@ impl Tables {
             WordOf::Item => ((word as usize) < catalogue.len()).then(|| catalogue.id(word).as_str().into()),
             WordOf::ItemField(field) => catalogue.text(field?, word),
             WordOf::Other(index) => self.words[index].1.text(word).map(Into::into),
+            WordOf::Nothing => None,
+        }
+    }
+
+    /// The word of an attribute that has this text.
+    pub(crate) fn number(&self, attribute: usize, text: &str, catalogue: &Catalogue) -> Option<u32> {
+        match self.attributes[attribute] {
+            WordOf::Item => catalogue.index(text),
+            WordOf::ItemField(field) => catalogue.word(field?, text),
+            WordOf::Other(index) => self.words[index].1.get(text),
             WordOf::Nothing => None,
         }
     }
@@ -413,7 +431,7 @@ fn row_mut(rows: &mut Vec<Row>, number: u32) -> &mut Row {
 
 /// The row of an item or a word, which an interaction that counts makes. One that does not count keeps what is there from
 /// going idle all the same: what a feature is must not depend on what other features count.
-fn number_row(rows: &mut Vec<Row>, number: u32, counts: bool) -> Option<&mut Row> {
+pub(crate) fn number_row(rows: &mut Vec<Row>, number: u32, counts: bool) -> Option<&mut Row> {
     if counts {
         return Some(row_mut(rows, number));
     }

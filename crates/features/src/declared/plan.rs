@@ -140,6 +140,18 @@ pub(crate) enum ReadOp {
     LastN(usize, usize, usize),
 }
 
+impl ReadOp {
+    /// The attribute of the words that it gives.
+    pub(crate) fn attribute(self) -> Option<usize> {
+        match self {
+            Self::LastWord(_, attribute) | Self::TopK(_, attribute, _) | Self::LastN(_, attribute, _) => {
+                Some(attribute)
+            }
+            _ => None,
+        }
+    }
+}
+
 /// The same definitions in the same order compile to the same plan.
 impl PartialEq for Plan {
     fn eq(&self, other: &Self) -> bool {

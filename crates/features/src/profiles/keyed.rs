@@ -67,11 +67,30 @@ impl<T> Keyed<T> {
 
     /// The state of `id`, made by `new` where there is none.
     pub(crate) fn entry(&mut self, id: &str, new: impl FnOnce() -> T) -> &mut T {
+        self.slot(id, new).1
+    }
+
+    /// Where the state of `id` lies, which is made by `new` where there is none.
+    pub(crate) fn place(&mut self, id: &str, new: impl FnOnce() -> T) -> Place {
+        self.slot(id, new).0
+    }
+
+    /// Where the state of `id` lies, if there is one.
+    pub(crate) fn known_place(&self, id: &str) -> Option<Place> {
         let hash = stable_hash(id);
-        let shard = &mut self.shards[shard_of(hash)];
+        let shard = shard_of(hash);
+        let slot = self.shards[shard].find(hash, id)?;
+        Some(Place { shard: shard as u32, slot })
+    }
+
+    fn slot(&mut self, id: &str, new: impl FnOnce() -> T) -> (Place, &mut T) {
+        let hash = stable_hash(id);
+        let number = shard_of(hash);
+        let shard = &mut self.shards[number];
         let slot = shard.find(hash, id).unwrap_or_else(|| shard.place(hash));
-        let slot = &mut shard.slots[slot as usize];
-        &mut slot.get_or_insert_with(|| Slot { id: id.into(), state: new() }).state
+        let state =
+            &mut shard.slots[slot as usize].get_or_insert_with(|| Slot { id: id.into(), state: new() }).state;
+        (Place { shard: number as u32, slot }, state)
     }
 
     pub(crate) fn remove(&mut self, id: &str) -> Option<T> {
@@ -121,6 +140,12 @@ impl<T> Keyed<T> {
     pub(crate) fn at(&self, place: Place) -> Option<(&str, &T)> {
         let slot = self.shards[place.shard as usize].slots.get(place.slot as usize)?.as_ref()?;
         Some((&slot.id, &slot.state))
+    }
+
+    /// The state that lies at a place.
+    pub(crate) fn at_mut(&mut self, place: Place) -> Option<&mut T> {
+        let slot = self.shards[place.shard as usize].slots.get_mut(place.slot as usize)?.as_mut()?;
+        Some(&mut slot.state)
     }
 
     /// Removes what lies at a place.

@@ -5,7 +5,7 @@ use std::ops::Range;
 use headwater_base::FeatureValue;
 
 use crate::declared::Plan;
-use crate::declared::plan::{ReadOp, Source, position};
+use crate::declared::plan::{ReadOp, Source, TilesRead, position};
 use crate::tiles::fixed::TilesShape;
 
 /// The values of features for the items of one request.
@@ -23,7 +23,9 @@ pub struct FeatureRows {
     columns: Vec<ColumnPlace>,
     pub(super) shared: Vec<FeatureValue>,
     pub(super) rows: Vec<FeatureValue>,
-    pub(super) items: usize,
+    items: usize,
+    /// Words on their way into a value.
+    pub(super) words: Vec<u32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -32,64 +34,85 @@ enum ColumnPlace {
     Row(usize),
 }
 
-/// What is read into the values of one row, which are numbered; what lies together is read together.
+/// What is read into the values of one row; what lies together is read together.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Reads {
+pub(crate) struct Reads {
     /// How many values there are.
-    pub(super) width: usize,
+    pub(crate) width: usize,
     /// The places of the plan that are read.
-    pub(super) places: Vec<usize>,
+    pub(crate) places: Vec<usize>,
     /// Windows of fixed tiles, those of one place side by side, with which of `reads` are of them.
     windows: Vec<(WindowOf, Range<usize>)>,
     reads: Vec<WindowRead>,
     /// What is read in other ways.
-    pub(super) others: Vec<OtherRead>,
+    pub(crate) others: Vec<OtherRead>,
 }
 
 /// A window of the fixed tiles of a place.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct WindowOf {
+pub(crate) struct WindowOf {
     /// Index into [`Reads::places`].
-    pub(super) place: usize,
+    pub(crate) place: usize,
     /// Index into the plan's tails.
-    pub(super) tail: usize,
-    pub(super) shape: TilesShape,
+    pub(crate) tail: usize,
+    pub(crate) shape: TilesShape,
 }
 
 /// What is made of a window, and which value it is.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct WindowRead {
-    pub(super) read: ReadOp,
-    pub(super) value: usize,
+pub(crate) struct WindowRead {
+    pub(crate) read: ReadOp,
+    pub(crate) value: usize,
 }
 
 /// A value that is no window of fixed tiles.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct OtherRead {
-    /// Column of the plan.
-    pub(super) column: usize,
-    /// Index into [`Reads::places`]; unused where it is not of tiles.
-    pub(super) place: usize,
-    pub(super) value: usize,
+pub(crate) struct OtherRead {
+    pub(crate) source: OtherSource,
+    pub(crate) value: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum OtherSource {
+    Large(LargeOf),
+    /// No aggregate; the column of the plan.
+    Moment(usize),
+}
+
+/// A window of large tiles, and what is made of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LargeOf {
+    /// Index into [`Reads::places`], and into the plan's.
+    pub(crate) place: usize,
+    pub(crate) plan_place: usize,
+    pub(crate) group: usize,
+    /// Index into the plan's tails.
+    pub(crate) tail: usize,
+    pub(crate) read: ReadOp,
 }
 
 impl Reads {
-    fn new(plan: &Plan, columns: impl Iterator<Item = usize>) -> Self {
+    /// Of these columns of the plan, each into the value of this number.
+    pub(crate) fn new(plan: &Plan, columns: impl Iterator<Item = (usize, usize)>) -> Self {
         let mut reads = Self::default();
         let mut of_windows = Vec::new();
-        for (value, column) in columns.enumerate() {
+        for (value, column) in columns {
             reads.width += 1;
             let Source::Tiles(tiles) = &plan.features[column].source else {
-                reads.others.push(OtherRead { column, place: usize::MAX, value });
+                reads.others.push(OtherRead { source: OtherSource::Moment(column), value });
                 continue;
             };
-            let place = position(&mut reads.places, |place| *place == tiles.place, || tiles.place);
-            match tiles.shape {
+            let TilesRead { place: plan_place, group, tail, shape, window, read } = *tiles;
+            let place = position(&mut reads.places, |place| *place == plan_place, || plan_place);
+            match shape {
                 Some(shape) => {
-                    let window = WindowOf { place, tail: tiles.tail, shape };
-                    of_windows.push((tiles.window, window, WindowRead { read: tiles.read, value }));
+                    let of = WindowOf { place, tail, shape };
+                    of_windows.push((window, of, WindowRead { read, value }));
                 }
-                None => reads.others.push(OtherRead { column, place, value }),
+                None => {
+                    let large = LargeOf { place, plan_place, group, tail, read };
+                    reads.others.push(OtherRead { source: OtherSource::Large(large), value });
+                }
             }
         }
         of_windows.sort_by_key(|(number, window, _)| (window.place, *number));
@@ -102,7 +125,8 @@ impl Reads {
     }
 
     /// The windows, and what is read of each.
-    pub(super) fn windows(&self) -> impl Iterator<Item = (&WindowOf, &[WindowRead])> {
+    #[inline]
+    pub(crate) fn windows(&self) -> impl Iterator<Item = (&WindowOf, &[WindowRead])> {
         self.windows.iter().map(|(window, range)| (window, &self.reads[range.clone()]))
     }
 }
@@ -123,8 +147,9 @@ impl FeatureRows {
         self.asked.extend_from_slice(columns);
         self.plan = plan.fingerprint();
         let of_item = |column: &usize| plan.features[*column].of_item;
-        self.shared_reads = Reads::new(plan, columns.iter().copied().filter(|column| !of_item(column)));
-        self.item_reads = Reads::new(plan, columns.iter().copied().filter(of_item));
+        self.shared_reads =
+            Reads::new(plan, columns.iter().copied().filter(|column| !of_item(column)).enumerate());
+        self.item_reads = Reads::new(plan, columns.iter().copied().filter(of_item).enumerate());
         let (mut shared, mut row) = (0.., 0..);
         let place = |column| {
             if of_item(column) {

@@ -26,7 +26,7 @@ use pairs::{Pair, PairsLayout};
 pub(crate) const NO_WORD: u32 = u32::MAX;
 
 /// An interaction as rows see it.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Touch<'a> {
     /// When it happened; never after it was received. Microseconds.
     pub(crate) time: i64,
@@ -205,6 +205,12 @@ impl Row {
 
     fn group(&self, slot: usize) -> Option<&Group> {
         self.others.as_deref()?.get(slot)
+    }
+
+    /// The row, unless it went idle.
+    #[inline]
+    pub(crate) fn awake(&self, now: i64, idle: i64) -> Option<&Self> {
+        (now.saturating_sub(self.stamp) <= idle).then_some(self)
     }
 
     /// The fixed tiles of all groups.

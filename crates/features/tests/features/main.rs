@@ -1,6 +1,7 @@
 //! Declared features against a slow, obvious reference, at the boundary of the crate.
 
 mod agreement;
+mod backfill;
 mod bounds;
 mod equivalence;
 mod expiry;

@@ -33,6 +33,31 @@ pub struct HistoryCounts {
     pub negatives: u64,
 }
 
+/// What happened so far, to tell which interactions are late: those received after others that happened after them, or
+/// after a dated change of fields that holds from later on. What was received before one is not the past of its moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Past {
+    /// The latest event time so far.
+    newest: Timestamp,
+}
+
+impl Default for Past {
+    fn default() -> Self {
+        Self { newest: Timestamp::from_micros(i64::MIN) }
+    }
+}
+
+impl Past {
+    /// Whether the next event of the log is late.
+    pub fn take(&mut self, event: &Event) -> bool {
+        let late = event.time < self.newest;
+        if is_dated(event) {
+            self.newest = self.newest.max(event.time);
+        }
+        late
+    }
+}
+
 /// Questions made of interactions: for each, its item and the negatives drawn for it.
 pub struct HistoryExamples<'r, E> {
     events: E,
@@ -40,8 +65,7 @@ pub struct HistoryExamples<'r, E> {
     sampler: NegativeSampler,
     negatives: usize,
     replay: &'r mut dyn FeatureReplay,
-    /// The latest event time so far.
-    newest: Timestamp,
+    past: Past,
     ready: VecDeque<Example>,
     counts: HistoryCounts,
 }
@@ -56,8 +80,7 @@ impl<'r, E: Iterator<Item = Entry>> HistoryExamples<'r, E> {
         replay: &'r mut dyn FeatureReplay,
     ) -> Self {
         let (ready, counts) = (VecDeque::new(), HistoryCounts::default());
-        let newest = Timestamp::from_micros(i64::MIN);
-        Self { events, schema, sampler, negatives, replay, newest, ready, counts }
+        Self { events, schema, sampler, negatives, replay, past: Past::default(), ready, counts }
     }
 
     /// What was met so far.
@@ -66,18 +89,16 @@ impl<'r, E: Iterator<Item = Entry>> HistoryExamples<'r, E> {
     }
 
     fn take(&mut self, offset: Offset, event: &Event) -> Result<(), TrainingError> {
+        let late = self.past.take(event);
         if let Fact::Interaction(interaction) = &event.fact {
             let asks = self.schema.weight(&interaction.kind) > 0.0;
             self.counts.interactions += u64::from(asks);
-            if event.time < self.newest {
+            if late {
                 self.counts.late += u64::from(asks);
             } else if asks {
                 let drawn = self.sampler.draw(event.id.as_str(), self.negatives, &[&interaction.item]);
                 self.ask(offset, event, interaction, drawn)?;
             }
-        }
-        if is_dated(event) {
-            self.newest = self.newest.max(event.time);
         }
         self.sampler.observe(event);
         Ok(())

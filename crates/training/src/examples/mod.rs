@@ -23,7 +23,7 @@ use headwater_base::{Actor, FeatureValue, Fields, ItemId, LoggedFeatures, Reques
 use headwater_log::Offset;
 
 use crate::TrainingError;
-pub use history::{HistoryCounts, HistoryExamples};
+pub use history::{HistoryCounts, HistoryExamples, Past};
 pub use join::{Join, JoinCounts, Joined};
 pub use logged::{ExampleCounts, Examples};
 pub use negatives::{Drawn, NegativeSampler};

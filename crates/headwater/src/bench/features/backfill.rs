@@ -3,8 +3,8 @@
 use std::hint::black_box;
 use std::path::Path;
 
-use headwater_base::{Event, Fact, FeatureValue, Interaction, Timestamp};
-use headwater_features::{FeatureRequest, FeatureRows, Replay};
+use headwater_base::Event;
+use headwater_features::Replay;
 use headwater_log::Partition;
 
 use super::core_time::{CoreTime, forget_peak, memory};
@@ -123,14 +123,14 @@ pub(super) fn backfill(
     moments: impl Iterator<Item = Moment>,
     reads: bool,
 ) -> Result<(Backfill, Replay), BenchError> {
-    let columns = declared.columns();
+    let columns = if reads { declared.columns() } else { Vec::new() };
     let mut replay = Replay::new(&declared.schema, &declared.options);
     let mut offset = 0;
     for event in upserts(categories) {
         replay.fold(Partition(0), offset, &event);
         offset += 1;
     }
-    let mut rows = FeatureRows::default();
+    let mut table = replay.table(&columns);
     let mut done = Backfill { sums: vec![0.0; columns.len()], ..Backfill::default() };
     let mut moments = moments.peekable();
     let mut events: Vec<Event> = Vec::with_capacity(CHUNK);
@@ -138,34 +138,16 @@ pub(super) fn backfill(
         events.clear();
         events.extend((offset..).zip(moments.by_ref().take(CHUNK)).map(|(at, moment)| moment.event(at)));
         let time = CoreTime::start()?;
-        for event in &events {
-            if reads && let Fact::Interaction(interaction) = &event.fact {
-                read(&replay, &columns, interaction, event.time, &mut rows);
-                for (sum, value) in done.sums.iter_mut().zip(rows.row(0)) {
-                    if let FeatureValue::Number(number) = black_box(value) {
-                        *sum += f64::from(*number);
-                    }
-                }
-            }
-            replay.fold(Partition(0), offset, event);
-            offset += 1;
+        replay.backfill(Partition(0), (offset..).zip(&events), &mut table);
+        for (column, sum) in done.sums.iter_mut().enumerate() {
+            let numbers = black_box(&table).numbers(column).into_iter().flatten();
+            *sum += numbers.filter(|number| !number.is_nan()).map(f64::from).sum::<f64>();
         }
         let (core, clock) = time.seconds()?;
         done.core += core;
         done.clock += clock;
         done.events += events.len() as u64;
+        offset += events.len() as u64;
     }
     Ok((done, replay))
-}
-
-fn read(
-    replay: &Replay,
-    columns: &[usize],
-    interaction: &Interaction,
-    time: Timestamp,
-    rows: &mut FeatureRows,
-) {
-    let request = FeatureRequest { actor: &interaction.actor, context: &interaction.context, time };
-    let item = replay.catalogue().index(interaction.item.as_str());
-    replay.features_into(&request, columns, &[item], rows);
 }

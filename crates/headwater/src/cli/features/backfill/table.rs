@@ -1,13 +1,14 @@
 //! A table of what the features were just before each interaction.
 
 use std::fs::File;
-use std::io::{BufWriter, Write as _};
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use headwater_base::FeatureType;
 use headwater_base::schema::one_of;
-use headwater_log::LogReader;
-use headwater_training::examples::{HistoryCounts, HistoryExamples, LogReplay, NegativeSampler};
+use headwater_base::{Event, Fact, FeatureType, Interaction};
+use headwater_features::Replay;
+use headwater_log::{LogError, LogReader, Offset, Partition};
+use headwater_training::examples::Past;
 use miette::{IntoDiagnostic as _, WrapErr as _};
 use serde::Serialize;
 
@@ -24,6 +25,8 @@ use crate::output::{counted, thousands};
 use crate::platform::Layout;
 use crate::settings::Settings;
 
+/// Events whose features are computed at once.
+const AT_ONCE: usize = 1 << 14;
 /// Columns that say whose the values are.
 const IDS: [&str; 4] = ["user", "session", "item", "type"];
 
@@ -68,21 +71,16 @@ pub(super) fn run(context: &Context, output: &PathBuf, only: &[String]) -> Resul
     let mut file = BufWriter::with_capacity(1 << 20, file);
 
     let watch = Stopwatch::start();
-    let schema = settings.schema();
-    let mut replay = LogReplay::new(log.events_from(0), &schema, &options);
-    // Every interaction asks, also one of a type that the objective does not weigh.
-    let mut asking = schema.clone();
-    asking.interactions.values_mut().for_each(|declared| declared.weight = 1.0);
+    let mut replay = Replay::new(&settings.schema(), &options);
     let bar = Fold::new(context.output, log.end(), "events");
     let events = log.events_from(0).inspect(|_| bar.tick());
-    let mut rows = HistoryExamples::new(events, asking, NegativeSampler::new(0, 0.0), 0, &mut replay);
-    let counts = write(&mut rows, ValueTable::new(&mut file, format, columns)?)?;
+    let counts = write(events, &mut replay, features.len(), ValueTable::new(&mut file, format, columns)?)?;
     bar.finish();
     file.flush().into_diagnostic().wrap_err_with(cannot)?;
     let report = Report {
         output,
         features: features.into_iter().map(|(label, _)| label).collect(),
-        rows: counts.examples,
+        rows: counts.rows,
         late: counts.late,
         events: bar.read(),
         seconds: watch.seconds(),
@@ -91,25 +89,50 @@ pub(super) fn run(context: &Context, output: &PathBuf, only: &[String]) -> Resul
     Ok(context.output.result(&report, || describe(&report))?)
 }
 
-fn write<
-    W: std::io::Write + Send,
-    E: Iterator<Item = Result<(u64, headwater_base::Event), headwater_log::LogError>>,
->(
-    rows: &mut HistoryExamples<'_, E>,
-    mut table: ValueTable<W>,
-) -> Result<HistoryCounts, ExportError> {
-    for row in &mut *rows {
-        let row = row?;
-        let ids = [
-            row.actor.user.as_ref().map(AsRef::as_ref),
-            row.actor.session.as_ref().map(AsRef::as_ref),
-            Some(row.item.as_str()),
-            row.outcomes.first().map(|outcome| outcome.kind.as_str()),
-        ];
-        table.add(&ids, row.time, &row.features)?;
+#[derive(Default)]
+struct Counts {
+    rows: u64,
+    late: u64,
+}
+
+/// Writes the features of all of `columns` for the interactions among `events`, which `replay` has folded none of.
+fn write(
+    events: impl Iterator<Item = Result<(Offset, Event), LogError>>,
+    replay: &mut Replay,
+    columns: usize,
+    mut out: ValueTable<impl Write + Send>,
+) -> Result<Counts, ExportError> {
+    let mut table = replay.table(&(0..columns).collect::<Vec<_>>());
+    let (mut past, mut counts) = (Past::default(), Counts::default());
+    let mut events = events.peekable();
+    let mut values = Vec::with_capacity(columns);
+    while events.peek().is_some() {
+        let some: Vec<(Offset, Event)> = events.by_ref().take(AT_ONCE).collect::<Result<_, _>>()?;
+        replay.backfill(Partition(0), some.iter().map(|(offset, event)| (*offset, event)), &mut table);
+        let mut rows = 0..;
+        for (_, event) in &some {
+            let late = past.take(event);
+            let Fact::Interaction(interaction) = &event.fact else { continue };
+            let Some(row) = rows.next() else { break };
+            if late {
+                counts.late += 1;
+                continue;
+            }
+            let Interaction { kind, actor, item, .. } = interaction;
+            let ids = [
+                actor.user.as_ref().map(AsRef::as_ref),
+                actor.session.as_ref().map(AsRef::as_ref),
+                Some(item.as_str()),
+                Some(kind.as_str()),
+            ];
+            values.clear();
+            values.extend((0..columns).map(|column| table.value(replay, row, column)));
+            out.add(&ids, event.time, &values)?;
+            counts.rows += 1;
+        }
     }
-    table.finish()?;
-    Ok(rows.counts())
+    out.finish()?;
+    Ok(counts)
 }
 
 fn known(settings: &Settings, only: &[String]) -> Result<(), Failure> {

@@ -1,0 +1,204 @@
+//! The values of many moments, column by column.
+
+use headwater_base::{FeatureType, FeatureValue};
+
+use super::taken::{AllTaken, Order};
+use crate::Replay;
+use crate::declared::Plan;
+use crate::declared::plan::Source;
+use crate::read::{Reads, TileValue};
+use crate::tiles::NO_WORD;
+
+/// What features were at many moments: a row for each, of words their numbers.
+///
+/// Made by [`Replay::table`] and filled by [`Replay::backfill`], again and again.
+#[derive(Debug)]
+pub struct FeatureTable {
+    /// What was asked for.
+    pub(super) columns: Vec<usize>,
+    pub(super) values: Values,
+    /// By table of the plan.
+    pub(super) reads: Vec<Reads>,
+    /// Columns of the plan that are no aggregates, and which of the values they are.
+    pub(super) moments: Vec<(usize, usize)>,
+    pub(super) taken: AllTaken,
+    pub(super) order: Order,
+    pub(super) words: Vec<u32>,
+}
+
+/// The columns: a cell for each row.
+#[derive(Debug)]
+pub(super) struct Values {
+    forms: Vec<Form>,
+    cells: Vec<Vec<u32>>,
+    rows: usize,
+    /// Lists of words, each after its length.
+    lists: Vec<u32>,
+    others: Vec<FeatureValue>,
+}
+
+/// What the cells of a column are.
+#[derive(Clone, Copy, Debug)]
+enum Form {
+    /// The bits of a number.
+    Number,
+    /// A word of this attribute.
+    Word(usize),
+    /// Where a list of them is.
+    Words(usize),
+    /// Where a value is that is no aggregate.
+    Other,
+}
+
+/// What stands for a value that is missing: the bits of no finite number, and no word.
+const MISSING: u32 = NO_WORD;
+
+impl FeatureTable {
+    pub(super) fn new(plan: &Plan, columns: &[usize]) -> Self {
+        let of_table = |table: usize| {
+            let columns = columns.iter().copied().enumerate().filter(move |(_, column)| {
+                matches!(&plan.features[*column].source, Source::Tiles(read) if plan.places[read.place].table == table)
+            });
+            Reads::new(plan, columns)
+        };
+        let others = columns.iter().copied().enumerate().filter(|(_, column)| {
+            matches!(plan.features[*column].source, Source::Field(_) | Source::Time(_))
+        });
+        Self {
+            columns: columns.to_vec(),
+            values: Values::new(columns.iter().map(|column| Form::of(plan, *column)).collect()),
+            reads: (0..plan.tables.len()).map(of_table).collect(),
+            moments: others.map(|(value, column)| (column, value)).collect(),
+            taken: AllTaken::default(),
+            order: Order::default(),
+            words: Vec::new(),
+        }
+    }
+
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        self.values.rows
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.values.rows == 0
+    }
+
+    /// The numbers of a column by row, not a number where one is missing; `None` for a column of words.
+    pub fn numbers(&self, column: usize) -> Option<impl ExactSizeIterator<Item = f32>> {
+        let cells = self.values.cells[column].iter();
+        matches!(self.values.forms[column], Form::Number).then(|| cells.map(|cell| f32::from_bits(*cell)))
+    }
+
+    /// One value; `replay` is the one that filled the table, and knows its words.
+    pub fn value(&self, replay: &Replay, row: usize, column: usize) -> FeatureValue {
+        let Values { forms, cells, lists, others, .. } = &self.values;
+        let text = |attribute: usize, word: u32| {
+            replay.state.tables.text(attribute, word, replay.state.catalogue.current())
+        };
+        let cell = cells[column][row];
+        if cell == MISSING {
+            return FeatureValue::Missing;
+        }
+        match forms[column] {
+            Form::Number => FeatureValue::number(f32::from_bits(cell)),
+            Form::Word(attribute) => text(attribute, cell).map_or(FeatureValue::Missing, FeatureValue::Word),
+            Form::Words(attribute) => {
+                let (length, words) = lists[cell as usize..].split_first().unwrap_or((&0, &[]));
+                let words = words[..*length as usize].iter();
+                FeatureValue::Words(words.filter_map(|word| text(attribute, *word)).collect())
+            }
+            Form::Other => others[cell as usize].clone(),
+        }
+    }
+}
+
+impl Values {
+    fn new(forms: Vec<Form>) -> Self {
+        let cells = forms.iter().map(|_| Vec::new()).collect();
+        Self { forms, cells, rows: 0, lists: Vec::new(), others: Vec::new() }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.rows = 0;
+        self.cells.iter_mut().for_each(Vec::clear);
+        self.lists.clear();
+        self.others.clear();
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.rows
+    }
+
+    /// Adds rows, in which everything is missing that was not written ahead.
+    pub(super) fn add(&mut self, rows: usize) {
+        self.rows += rows;
+        self.cells.iter_mut().for_each(|cells| cells.resize(self.rows, MISSING));
+    }
+
+    /// Writes a value of tiles; several words are `list`.
+    #[inline]
+    pub(super) fn set(&mut self, row: usize, column: usize, value: TileValue, list: &[u32]) {
+        self.cells[column][row] = match value {
+            TileValue::Missing => MISSING,
+            TileValue::Number(number) => number.to_bits(),
+            TileValue::Word(word) => word,
+            TileValue::Words => self.list(list.iter().copied()),
+        };
+    }
+
+    /// Writes a value that is none of tiles ahead, into the first row that has none in this column.
+    pub(super) fn push_other(&mut self, column: usize, value: FeatureValue) {
+        let cell = self.others.len() as u32;
+        self.others.push(value);
+        self.cells[column].push(cell);
+    }
+
+    /// Adds a row of values whose words have these numbers.
+    pub(super) fn push_row<'v>(
+        &mut self,
+        values: impl Iterator<Item = &'v FeatureValue>,
+        number: impl Fn(usize, &str) -> Option<u32>,
+    ) {
+        self.add(1);
+        let row = self.rows - 1;
+        for (column, value) in values.enumerate() {
+            let cell = match (self.forms[column], value) {
+                (Form::Number, FeatureValue::Number(number)) => number.to_bits(),
+                (Form::Word(attribute), FeatureValue::Word(word)) => {
+                    number(attribute, word).unwrap_or(MISSING)
+                }
+                (Form::Words(attribute), FeatureValue::Words(words)) => {
+                    self.list(words.iter().filter_map(|word| number(attribute, word)))
+                }
+                (Form::Other, value) => {
+                    self.others.push(value.clone());
+                    self.others.len() as u32 - 1
+                }
+                _ => MISSING,
+            };
+            self.cells[column][row] = cell;
+        }
+    }
+
+    fn list(&mut self, words: impl Iterator<Item = u32>) -> u32 {
+        let start = self.lists.len();
+        self.lists.push(0);
+        self.lists.extend(words);
+        self.lists[start] = (self.lists.len() - start - 1) as u32;
+        start as u32
+    }
+}
+
+impl Form {
+    fn of(plan: &Plan, column: usize) -> Self {
+        let feature = &plan.features[column];
+        let Source::Tiles(read) = &feature.source else { return Self::Other };
+        match (feature.feature_type, read.read.attribute()) {
+            (FeatureType::Word, Some(attribute)) => Self::Word(attribute),
+            (FeatureType::Words, Some(attribute)) => Self::Words(attribute),
+            _ => Self::Number,
+        }
+    }
+}

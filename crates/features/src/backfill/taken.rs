@@ -1,0 +1,164 @@
+//! Interactions that were taken and not worked off yet.
+
+use headwater_log::Offset;
+
+use crate::ItemIndex;
+use crate::profiles::keyed::Place;
+use crate::profiles::places::ActorPlace;
+use crate::tiles::Touch;
+
+/// How many may be taken: few enough for what is kept of them to stay near.
+pub(super) const AT_ONCE: usize = 1 << TAKEN_BITS;
+const TAKEN_BITS: u32 = 14;
+
+/// One interaction, with what its rows need to know of it beside its [`Touch`].
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Taken {
+    pub(super) offset: Offset,
+    /// The latest receive time, up to its own; microseconds.
+    pub(super) stamp: i64,
+    /// When what it met is read; microseconds.
+    pub(super) now: i64,
+    pub(super) item: ItemIndex,
+    /// Whether the item was known before.
+    pub(super) knows_item: bool,
+    pub(super) actor: ActorPlace,
+    /// Whether there is a session, and where its row is, if it has one.
+    pub(super) session: Option<Option<Place>>,
+}
+
+/// All of them, in the order of the log.
+#[derive(Debug, Default)]
+pub(super) struct AllTaken {
+    pub(super) each: Vec<Taken>,
+    /// Without attributes and keys, of which each has as many as the others: `widths`.
+    touches: Vec<Touch<'static>>,
+    attributes: Vec<u64>,
+    keys: Vec<u32>,
+    widths: (usize, usize),
+}
+
+impl AllTaken {
+    pub(super) fn push(&mut self, taken: Taken, touch: &Touch<'_>) {
+        self.each.push(taken);
+        self.touches.push(Touch { attributes: &[], keys: &[], ..*touch });
+        self.widths = (touch.attributes.len(), touch.keys.len());
+        self.attributes.extend_from_slice(touch.attributes);
+        self.keys.extend_from_slice(touch.keys);
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.each.clear();
+        self.touches.clear();
+        self.attributes.clear();
+        self.keys.clear();
+    }
+
+    /// One of them, as rows see it.
+    #[inline]
+    pub(super) fn touch(&self, at: usize) -> Touch<'_> {
+        let (attributes, keys) = self.widths;
+        Touch {
+            attributes: &self.attributes[at * attributes..(at + 1) * attributes],
+            keys: &self.keys[at * keys..(at + 1) * keys],
+            ..self.touches[at]
+        }
+    }
+}
+
+/// One of the taken at a row: in their order, all of a row follow one another in the order of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Entry(u64);
+
+/// Beside the shards and the slots in them.
+const SESSION: u64 = 1 << 48;
+
+impl Entry {
+    fn new(row: u64, taken: usize) -> Self {
+        Self(row << TAKEN_BITS | taken as u64)
+    }
+
+    pub(super) fn of_number(row: u32, taken: usize) -> Self {
+        Self::new(u64::from(row), taken)
+    }
+
+    pub(super) fn of_place(place: Place, taken: usize) -> Self {
+        Self::new(u64::from(place.shard) << 32 | u64::from(place.slot), taken)
+    }
+
+    pub(super) fn of_actor(place: ActorPlace, taken: usize) -> Option<Self> {
+        match place {
+            ActorPlace::Nobody => None,
+            ActorPlace::User(place) => Some(Self::of_place(place, taken)),
+            ActorPlace::Session(place) => Some(Self(Self::of_place(place, taken).0 | SESSION << TAKEN_BITS)),
+        }
+    }
+
+    fn digit(self, of: u32) -> usize {
+        (self.0 >> (TAKEN_BITS + of * DIGIT_BITS)) as usize & (DIGITS - 1)
+    }
+
+    pub(super) fn taken(self) -> usize {
+        self.0 as usize & (AT_ONCE - 1)
+    }
+}
+
+const DIGIT_BITS: u32 = 10;
+const DIGITS: usize = 1 << DIGIT_BITS;
+
+/// The entries of the rows of one table.
+#[derive(Debug, Default)]
+pub(super) struct Order {
+    entries: Vec<Entry>,
+    other: Vec<Entry>,
+}
+
+impl Order {
+    /// Puts entries that are in the order of the taken in the order of their rows: digit by digit from the last, which
+    /// is faster than comparing them.
+    pub(super) fn by_row(&mut self, entries: impl Iterator<Item = Entry>) -> &[Entry] {
+        let Self { entries: sorted, other } = self;
+        sorted.clear();
+        sorted.extend(entries);
+        let (all, any) =
+            sorted.iter().fold((u64::MAX, 0), |(all, any), entry| (all & entry.0, any | entry.0));
+        let differing = Entry(all ^ any);
+        for digit in (0..=(u64::BITS - 1 - TAKEN_BITS) / DIGIT_BITS).filter(|at| differing.digit(*at) != 0) {
+            let mut places = [0_u32; DIGITS];
+            sorted.iter().for_each(|entry| places[entry.digit(digit)] += 1);
+            let mut end = 0;
+            for place in &mut places {
+                end += std::mem::replace(place, end);
+            }
+            other.clear();
+            other.resize(sorted.len(), Entry(0));
+            for entry in &*sorted {
+                let place = &mut places[entry.digit(digit)];
+                other[*place as usize] = *entry;
+                *place += 1;
+            }
+            std::mem::swap(sorted, other);
+        }
+        sorted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_are_sorted_by_row_and_then_as_they_were_taken() {
+        let rows = [7, 0, 70_000, 3, 7, u32::MAX - 1, 0, 1_024, 7];
+        let mut entries: Vec<Entry> =
+            rows.iter().enumerate().map(|(at, row)| Entry::of_number(*row, at)).collect();
+        for (at, shard) in [(9, 3), (10, 15), (11, 3)] {
+            let place = Place { shard, slot: at };
+            entries.push(Entry::of_place(place, at as usize));
+            entries.extend(Entry::of_actor(ActorPlace::Session(place), at as usize));
+        }
+        let mut expected = entries.clone();
+        expected.sort();
+        assert_eq!(Order::default().by_row(entries.into_iter()), expected);
+    }
+}
