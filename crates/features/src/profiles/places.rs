@@ -62,21 +62,20 @@ impl Profiles {
         idle: Idle,
         count: impl FnOnce(&mut Row),
     ) {
-        match place {
-            ActorPlace::User(place) => {
-                if let Some(user) = self.users.at_mut(place) {
-                    user.interact((offset, stamp), None, idle, |known| count(known.row));
-                }
-            }
-            ActorPlace::Session(place) => {
-                if let Some(Session::Own(history, row)) = self.sessions.at_mut(place) {
-                    revive(history, row, stamp, idle.sessions);
-                    count(row);
-                    history.push(None, offset);
-                }
-            }
-            ActorPlace::Nobody => {}
-        }
+        let (history, row, idle) = match place {
+            ActorPlace::User(place) => match self.users.at_mut(place) {
+                Some(user) => (&mut user.history, &mut user.row, idle.users),
+                None => return,
+            },
+            ActorPlace::Session(place) => match self.sessions.at_mut(place) {
+                Some(Session::Own(history, row)) => (history, row, idle.sessions),
+                _ => return,
+            },
+            ActorPlace::Nobody => return,
+        };
+        revive(history, row, stamp, idle);
+        count(row);
+        history.push(None, offset);
     }
 }
 
