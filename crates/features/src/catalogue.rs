@@ -31,12 +31,21 @@ pub struct TagsField(u16);
 /// A snapshot of all items.
 #[derive(Clone, Debug)]
 pub struct Catalogue {
-    chunks: Vec<Arc<Vec<Item>>>,
+    chunks: Vec<Arc<Chunk>>,
     length: usize,
     version: u64,
     /// Shared by all snapshots and only ever added to; numbers from [`Catalogue::len`] on are of later snapshots.
     ids: Arc<RwLock<Interner>>,
     layout: Arc<Layout>,
+}
+
+/// Items side by side.
+#[derive(Clone, Debug, Default)]
+struct Chunk {
+    items: Vec<Item>,
+    /// By item, one word for each categorical field, `NO_WORD` where it is missing: read for every candidate, so it lies
+    /// where one look finds it.
+    words: Vec<u32>,
 }
 
 #[derive(Clone, Debug)]
@@ -52,8 +61,6 @@ struct Item {
 #[derive(Debug, PartialEq)]
 struct Details {
     fields: Fields,
-    /// One word for each categorical field, `NO_WORD` where it is missing.
-    words: Box<[u32]>,
     /// Field and word of each tag, sorted.
     tags: Box<[(u16, u32)]>,
 }
@@ -123,7 +130,7 @@ impl Catalogue {
 
     /// The value of a categorical field as a word of the field's vocabulary.
     pub fn categorical(&self, field: CategoricalField, item: ItemIndex) -> Option<u32> {
-        let word = *self.details(item)?.words.get(field.0)?;
+        let word = *self.all_words(item).get(field.0)?;
         (word != NO_WORD).then_some(word)
     }
 
@@ -165,19 +172,25 @@ impl Catalogue {
     }
 
     fn get(&self, item: ItemIndex) -> Option<&Item> {
-        self.chunks.get(item as usize / CHUNK)?.get(item as usize % CHUNK)
+        self.chunks.get(item as usize / CHUNK)?.items.get(item as usize % CHUNK)
     }
 
     fn item(&self, item: ItemIndex) -> &Item {
-        &self.chunks[item as usize / CHUNK][item as usize % CHUNK]
+        &self.chunks[item as usize / CHUNK].items[item as usize % CHUNK]
     }
 
     fn details(&self, item: ItemIndex) -> Option<&Details> {
         self.get(item)?.details.as_deref()
     }
 
-    /// The words of all categorical fields of an item; empty where it has none.
+    /// The words of all categorical fields of an item, `NO_WORD` where it has none; empty for an unknown item.
+    #[inline]
     pub(crate) fn all_words(&self, item: ItemIndex) -> &[u32] {
-        self.details(item).map_or(&[], |details| &details.words)
+        let width = self.layout.categorical.len();
+        let at = item as usize % CHUNK * width;
+        self.chunks
+            .get(item as usize / CHUNK)
+            .and_then(|chunk| chunk.words.get(at..at + width))
+            .unwrap_or_default()
     }
 }

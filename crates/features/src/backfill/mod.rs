@@ -49,7 +49,7 @@ impl Replay {
             let taken = match &event.fact {
                 // What it meets, the first of a day meets before anybody is forgotten.
                 Fact::Interaction(interaction) if !self.state.begins_day(received) => {
-                    if table.taken.each.len() == AT_ONCE {
+                    if table.taken.len() == AT_ONCE {
                         table.work_off(&mut self.state);
                     }
                     self.state.advance(received);
@@ -111,11 +111,11 @@ impl FeatureTable {
     /// Reads and counts what was taken.
     fn work_off(&mut self, state: &mut State) {
         let Self { values, reads, taken, order, words, .. } = self;
-        if taken.each.is_empty() {
+        if taken.len() == 0 {
             return;
         }
         let first = values.len();
-        values.add(taken.each.len());
+        values.add(taken.len());
         let plan = Arc::clone(&state.tables.plan);
         let mut work = Work { plan: &plan, taken, first, values, words };
         // Actors are met and counted even where no feature is of theirs.
@@ -150,10 +150,10 @@ impl Work<'_> {
         let idle = state.idle;
         let table = self.plan.tables.iter().zip(reads).find(|(table, _)| table.part == Part::User);
         let layout = self.plan.layout(&Part::User);
-        let each = self.taken.each.iter().enumerate();
+        let each = self.taken.iter();
         for entry in order.by_row(each.filter_map(|(at, one)| Entry::of_actor(one.actor, at))) {
             let at = entry.taken();
-            let (one, touch) = (&self.taken.each[at], self.taken.touch(at));
+            let (one, touch) = (self.taken.get(at), self.taken.touch(at));
             if let Some((table, reads)) = table {
                 self.read(reads, table, at, state.profiles.row_at(one.actor, one.now, idle));
             }
@@ -164,7 +164,7 @@ impl Work<'_> {
 
     fn sessions(&mut self, state: &mut State, table: &Table, reads: &Reads, order: &mut Order) {
         let idle = state.idle.sessions;
-        let each = || self.taken.each.iter().enumerate();
+        let each = || self.taken.iter();
         let entry = |(at, one): (usize, &Taken)| Some(Entry::of_place(one.session??, at));
         let entries = order.by_row(each().filter_map(entry));
         let without: Vec<usize> =
@@ -174,7 +174,7 @@ impl Work<'_> {
         }
         for entry in entries {
             let at = entry.taken();
-            let (one, touch) = (&self.taken.each[at], self.taken.touch(at));
+            let (one, touch) = (self.taken.get(at), self.taken.touch(at));
             let Some(row) = one.session.flatten().and_then(|place| state.tables.sessions.at_mut(place))
             else {
                 continue;
@@ -197,11 +197,11 @@ impl Work<'_> {
         let idle = state.idle.users;
         let rows = &mut state.tables.rows[number];
         let taken = self.taken;
-        let row_of = |at: usize| table.key.map_or(taken.each[at].item, |key| taken.touch(at).keys[key]);
-        let all = (0..taken.each.len()).map(|at| (row_of(at), at)).filter(|(row, _)| *row != NO_WORD);
+        let row_of = |at: usize| table.key.map_or(taken.get(at).item, |key| taken.key(at, key));
+        let all = (0..taken.len()).map(|at| (row_of(at), at)).filter(|(row, _)| *row != NO_WORD);
         for entry in order.by_row(all.map(|(row, at)| Entry::of_number(row, at))) {
             let at = entry.taken();
-            let (one, touch, row) = (&taken.each[at], taken.touch(at), row_of(at));
+            let (one, touch, row) = (taken.get(at), taken.touch(at), row_of(at));
             if one.knows_item || table.part != Part::Item {
                 let met = rows.get(row as usize).and_then(|row| row.awake(one.now, idle));
                 self.read(reads, table, at, met);
@@ -217,7 +217,7 @@ impl Work<'_> {
     /// Reads what one of the taken met in a row, if there is one.
     #[inline]
     fn read(&mut self, reads: &Reads, table: &Table, at: usize, row: Option<&Row>) {
-        let now = self.taken.each[at].now;
+        let now = self.taken.get(at).now;
         let tail = |number: usize| {
             let (hop, back) = self.plan.tails[number];
             hop.tile(Timestamp::from_micros(back.map_or(0, |back| now.saturating_sub(back))))
@@ -252,10 +252,10 @@ impl Work<'_> {
     #[inline]
     fn find<'r>(&self, place: Place, table: &Table, at: usize, row: Option<&'r Row>) -> Found<'r> {
         let Some((group, key)) = place.pair else { return Some(row) };
-        let one = &self.taken.each[at];
+        let one = self.taken.get(at);
         let key = match self.plan.keys[key] {
             Part::Item if !one.knows_item => NO_WORD,
-            _ => self.taken.touch(at).keys[key],
+            _ => self.taken.key(at, key),
         };
         let GroupLayout::Pairs(pairs) = &table.layout.groups[group] else { return None };
         (key != NO_WORD).then(|| row.and_then(|row| row.pair(pairs.slot, key)))

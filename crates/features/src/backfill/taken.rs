@@ -3,15 +3,16 @@
 use headwater_log::Offset;
 
 use crate::ItemIndex;
+use crate::declared::hop::Tiles;
 use crate::profiles::keyed::Place;
 use crate::profiles::places::ActorPlace;
 use crate::tiles::Touch;
 
 /// How many may be taken: few enough for what is kept of them to stay near.
 pub(super) const AT_ONCE: usize = 1 << TAKEN_BITS;
-const TAKEN_BITS: u32 = 14;
+const TAKEN_BITS: u32 = 13;
 
-/// One interaction, with what its rows need to know of it beside its [`Touch`].
+/// One interaction, with what its rows need to know of it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Taken {
     pub(super) offset: Offset,
@@ -30,39 +31,63 @@ pub(super) struct Taken {
 /// All of them, in the order of the log.
 #[derive(Debug, Default)]
 pub(super) struct AllTaken {
-    pub(super) each: Vec<Taken>,
-    /// Without attributes and keys, of which each has as many as the others: `widths`.
-    touches: Vec<Touch<'static>>,
+    each: Vec<(Taken, StoredTouch)>,
+    /// As many attributes and keys for each: `widths`.
     attributes: Vec<u64>,
     keys: Vec<u32>,
     widths: (usize, usize),
 }
 
+/// A [`Touch`] without its attributes and keys.
+#[derive(Clone, Copy, Debug)]
+struct StoredTouch {
+    time: i64,
+    tiles: Tiles,
+    value: Option<f32>,
+    filters: u64,
+}
+
 impl AllTaken {
     pub(super) fn push(&mut self, taken: Taken, touch: &Touch<'_>) {
-        self.each.push(taken);
-        self.touches.push(Touch { attributes: &[], keys: &[], ..*touch });
-        self.widths = (touch.attributes.len(), touch.keys.len());
-        self.attributes.extend_from_slice(touch.attributes);
-        self.keys.extend_from_slice(touch.keys);
+        let Touch { time, tiles, value, filters, attributes, keys } = *touch;
+        self.each.push((taken, StoredTouch { time, tiles, value, filters }));
+        self.widths = (attributes.len(), keys.len());
+        self.attributes.extend_from_slice(attributes);
+        self.keys.extend_from_slice(keys);
     }
 
     pub(super) fn clear(&mut self) {
         self.each.clear();
-        self.touches.clear();
         self.attributes.clear();
         self.keys.clear();
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.each.len()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (usize, &Taken)> {
+        self.each.iter().map(|(taken, _)| taken).enumerate()
+    }
+
+    #[inline]
+    pub(super) fn get(&self, at: usize) -> &Taken {
+        &self.each[at].0
     }
 
     /// One of them, as rows see it.
     #[inline]
     pub(super) fn touch(&self, at: usize) -> Touch<'_> {
         let (attributes, keys) = self.widths;
-        Touch {
-            attributes: &self.attributes[at * attributes..(at + 1) * attributes],
-            keys: &self.keys[at * keys..(at + 1) * keys],
-            ..self.touches[at]
-        }
+        let StoredTouch { time, tiles, value, filters } = self.each[at].1;
+        let attributes = &self.attributes[at * attributes..(at + 1) * attributes];
+        Touch { time, tiles, value, filters, attributes, keys: &self.keys[at * keys..(at + 1) * keys] }
+    }
+
+    /// The word of a key of one of them.
+    #[inline]
+    pub(super) fn key(&self, at: usize, key: usize) -> u32 {
+        self.keys[at * self.widths.1 + key]
     }
 }
 

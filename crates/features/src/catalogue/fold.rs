@@ -6,7 +6,7 @@ use std::sync::Arc;
 use compact_str::CompactString;
 use headwater_base::{Fields, ItemId, Timestamp};
 
-use super::{CHUNK, Catalogue, Item, Layout};
+use super::{CHUNK, Catalogue, Item, Layout, NO_WORD};
 use crate::bytes::{Reader, Writer, damaged};
 use crate::view::{Keying, View};
 use crate::{FeaturesError, ItemIndex};
@@ -60,9 +60,9 @@ impl CatalogueFold {
         let keeps = upsert.patch && !before.deleted;
         let available = upsert.available.unwrap_or(!keeps || before.available);
         let fields = patched(keeps.then(|| self.next.fields(index)), upsert);
-        let details = (!fields.is_empty()).then(|| Arc::new(self.next.layout.details(fields)));
-        let item = self.item_mut(index);
-        item.details = details;
+        let (details, words) = self.next.layout.details(fields);
+        let item = self.item_mut(index, &words);
+        item.details = details.map(Arc::new);
         item.available = available;
         item.deleted = false;
         index
@@ -72,7 +72,8 @@ impl CatalogueFold {
     pub(crate) fn delete(&mut self, id: &ItemId) {
         let known = self.next.ids.read().get(id.as_str());
         if let Some(index) = known {
-            let item = self.item_mut(index);
+            let nothing = vec![NO_WORD; self.next.layout.categorical.len()];
+            let item = self.item_mut(index, &nothing);
             item.deleted = true;
             item.available = false;
             item.details = None;
@@ -81,26 +82,31 @@ impl CatalogueFold {
 
     fn add(&mut self, id: &ItemId, time: Timestamp) -> ItemIndex {
         let index = self.next.ids.write().intern(id.as_str());
-        self.push(Item { id: id.clone(), details: None, added: time, available: true, deleted: false });
+        let item = Item { id: id.clone(), details: None, added: time, available: true, deleted: false };
+        self.push(item, std::iter::repeat_n(NO_WORD, self.next.layout.categorical.len()));
         self.next.version += 1;
         index
     }
 
-    fn push(&mut self, item: Item) {
+    fn push(&mut self, item: Item, words: impl IntoIterator<Item = u32>) {
         if self.next.length.is_multiple_of(CHUNK) {
             self.next.chunks.push(Arc::default());
         }
         if let Some(chunk) = self.next.chunks.last_mut() {
-            Arc::make_mut(chunk).push(item);
+            let chunk = Arc::make_mut(chunk);
+            chunk.items.push(item);
+            chunk.words.extend(words);
         }
         self.next.length += 1;
     }
 
-    /// The item for changing; its chunk is copied first where a snapshot shares it.
-    fn item_mut(&mut self, index: ItemIndex) -> &mut Item {
+    /// The item for changing, which gets these words; its chunk is copied first where a snapshot shares it.
+    fn item_mut(&mut self, index: ItemIndex, words: &[u32]) -> &mut Item {
         self.next.version += 1;
         let chunk = Arc::make_mut(&mut self.next.chunks[index as usize / CHUNK]);
-        &mut chunk[index as usize % CHUNK]
+        let place = index as usize % CHUNK;
+        chunk.words[place * words.len()..][..words.len()].copy_from_slice(words);
+        &mut chunk.items[place]
     }
 }
 
@@ -131,7 +137,7 @@ impl View for CatalogueFold {
             }
         }
         writer.length(self.next.length)?;
-        for item in self.next.chunks.iter().flat_map(|chunk| chunk.iter()) {
+        for item in self.next.chunks.iter().flat_map(|chunk| &chunk.items) {
             writer.text(item.id.as_str())?;
             writer.time(item.added)?;
             writer.u8(u8::from(item.available) | u8::from(item.deleted) << 1)?;
@@ -156,8 +162,10 @@ impl View for CatalogueFold {
             if self.next.ids.write().intern(id.as_str()) as usize != index {
                 return Err(damaged(format_args!("item `{id}` stands twice")));
             }
-            let details = (!fields.is_empty()).then(|| Arc::new(self.next.layout.details(fields)));
-            self.push(Item { id, details, added, available: flags & 1 != 0, deleted: flags & 2 != 0 });
+            let (details, words) = self.next.layout.details(fields);
+            let details = details.map(Arc::new);
+            let item = Item { id, details, added, available: flags & 1 != 0, deleted: flags & 2 != 0 };
+            self.push(item, words);
         }
         Ok(())
     }

@@ -45,13 +45,17 @@ impl Layout {
         self.tags.iter().position(|vocabulary| vocabulary.name == name).map(|index| index as u16)
     }
 
-    /// Numbers the values of `fields`; a field whose type changed since it was written has no word.
-    pub(super) fn details(&self, fields: Fields) -> Details {
+    /// Numbers the values of `fields`: what an item has, and its word of each categorical field. A field whose type changed
+    /// since it was written has no word.
+    pub(super) fn details(&self, fields: Fields) -> (Option<Details>, Vec<u32>) {
         let word = |vocabulary: &Vocabulary| match fields.get(&vocabulary.name) {
             Some(Value::Categorical(value)) => vocabulary.words.write().intern(value),
             _ => NO_WORD,
         };
         let words = self.categorical.iter().map(word).collect();
+        if fields.is_empty() {
+            return (None, words);
+        }
         let mut tags = Vec::new();
         for (index, vocabulary) in self.tags.iter().enumerate() {
             if let Some(Value::Tags(values)) = fields.get(&vocabulary.name) {
@@ -60,6 +64,6 @@ impl Layout {
             }
         }
         tags.sort_unstable();
-        Details { fields, words, tags: tags.into() }
+        (Some(Details { fields, tags: tags.into() }), words)
     }
 }
