@@ -192,7 +192,7 @@ impl<'a> Reading<'a> {
             };
             let window = of.shape.window(row.map_or(&[], Row::words), self.tails[of.tail]);
             for WindowRead { read, value } in reads {
-                values[*value] = match window::of_fixed(*read, &window, now) {
+                values[*value] = match window::of_fixed(read, &window, now) {
                     TileValue::Number(number) => FeatureValue::Number(number),
                     TileValue::Word(word) => self.word_value(*read, word),
                     TileValue::Missing | TileValue::Words => FeatureValue::Missing,

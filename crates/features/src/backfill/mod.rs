@@ -19,6 +19,7 @@ use headwater_log::{Offset, Partition};
 use crate::Replay;
 use crate::declared::Part;
 use crate::declared::plan::{Place, Plan, Table, layout_of};
+use crate::prefetch::prefetch;
 use crate::profiles::places::or_none;
 use crate::read::window::{of_fixed, of_large};
 use crate::read::{FeatureRequest, FeatureRows, Found, OtherRead, OtherSource, Reads, WindowRead};
@@ -28,6 +29,11 @@ use crate::tiles::{GroupLayout, NO_WORD, Row};
 pub use table::FeatureTable;
 use table::Values;
 use taken::{AT_ONCE, AllTaken, Entry, Order, Taken};
+
+/// How many are worked off between asking memory for something and going on from there.
+const AHEAD: usize = 3;
+/// How far from a row things lie.
+const JUMPS: usize = 5;
 
 impl Replay {
     /// An empty table of the features at `columns` of the plan.
@@ -151,7 +157,10 @@ impl Work<'_> {
         let table = self.plan.tables.iter().zip(reads).find(|(table, _)| table.part == Part::User);
         let layout = self.plan.layout(&Part::User);
         let each = self.taken.iter();
-        for entry in order.by_row(each.filter_map(|(at, one)| Entry::of_actor(one.actor, at))) {
+        let entries = order.by_row(each.filter_map(|(at, one)| Entry::of_actor(one.actor, at)));
+        for (number, entry) in entries.iter().enumerate() {
+            let row_of = |at: usize| state.profiles.any_row_at(self.taken.get(at).actor);
+            self.look_ahead(&entries[number..], row_of);
             let at = entry.taken();
             let (one, touch) = (self.taken.get(at), self.taken.touch(at));
             if let Some((table, reads)) = table {
@@ -185,6 +194,24 @@ impl Work<'_> {
         }
     }
 
+    /// Asks memory for what comes after the first of `entries`: the parts of the next rows, the nearer they are the farther
+    /// from the row itself, and what was taken, which lies in another order.
+    #[inline]
+    fn look_ahead<'r>(&self, entries: &[Entry], row_of: impl Fn(usize) -> Option<&'r Row>) {
+        if let Some(entry) = entries.get(JUMPS * AHEAD) {
+            prefetch(self.taken.get(entry.taken()));
+        }
+        for jumps in 0..JUMPS {
+            let at = (JUMPS - jumps) * AHEAD;
+            if let Some([before, entry]) = entries.get(at - 1..=at)
+                && !before.same_row(*entry)
+                && let Some(row) = row_of(entry.taken())
+            {
+                if jumps == 0 { prefetch(row) } else { row.prefetch(jumps) }
+            }
+        }
+    }
+
     /// Items, and the words of fields.
     fn numbered(
         &mut self,
@@ -199,7 +226,9 @@ impl Work<'_> {
         let taken = self.taken;
         let row_of = |at: usize| table.key.map_or(taken.get(at).item, |key| taken.key(at, key));
         let all = (0..taken.len()).map(|at| (row_of(at), at)).filter(|(row, _)| *row != NO_WORD);
-        for entry in order.by_row(all.map(|(row, at)| Entry::of_number(row, at))) {
+        let entries = order.by_row(all.map(|(row, at)| Entry::of_number(row, at)));
+        for (number, entry) in entries.iter().enumerate() {
+            self.look_ahead(&entries[number..], |at| rows.get(row_of(at) as usize));
             let at = entry.taken();
             let (one, touch, row) = (taken.get(at), taken.touch(at), row_of(at));
             if one.knows_item || table.part != Part::Item {
@@ -231,7 +260,7 @@ impl Work<'_> {
             let Some(row) = found else { continue };
             let window = of.shape.window(row.map_or(&[], Row::words), tail(of.tail));
             for WindowRead { read, value } in reads_of {
-                self.values.set(self.first + at, *value, of_fixed(*read, &window, now), &[]);
+                self.values.set(self.first + at, *value, of_fixed(read, &window, now), &[]);
             }
         }
         for OtherRead { source, value } in &reads.others {

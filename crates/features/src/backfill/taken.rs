@@ -123,6 +123,10 @@ impl Entry {
         (self.0 >> (TAKEN_BITS + of * DIGIT_BITS)) as usize & (DIGITS - 1)
     }
 
+    pub(super) fn same_row(self, other: Self) -> bool {
+        self.0 >> TAKEN_BITS == other.0 >> TAKEN_BITS
+    }
+
     pub(super) fn taken(self) -> usize {
         self.0 as usize & (AT_ONCE - 1)
     }

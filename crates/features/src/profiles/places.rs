@@ -54,6 +54,11 @@ impl Profiles {
         row.awake(now, idle)
     }
 
+    /// The tiles of the actor at a place, however long ago they were counted.
+    pub(crate) fn any_row_at(&self, place: ActorPlace) -> Option<&Row> {
+        self.row_at(place, i64::MIN, Idle { users: i64::MAX, sessions: i64::MAX })
+    }
+
     /// Counts an interaction for the actor at a place.
     pub(crate) fn count_at(
         &mut self,

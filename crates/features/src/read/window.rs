@@ -30,9 +30,9 @@ impl TileValue {
 
 /// What is read from a window of fixed tiles at the moment `now`.
 #[inline]
-pub(crate) fn of_fixed(read: ReadOp, window: &Window<'_>, now: i64) -> TileValue {
+pub(crate) fn of_fixed(read: &ReadOp, window: &Window<'_>, now: i64) -> TileValue {
     let seconds = |since: i64| TileValue::number((now - since).max(0) as f64 / 1e6);
-    match read {
+    match *read {
         ReadOp::Count(at) => TileValue::number(count(window, at)),
         ReadOp::Sum(at) => TileValue::number(sum(window, at)),
         ReadOp::Mean { count: valued, sum: total } => {

@@ -8,6 +8,7 @@ pub(crate) use super::sketch::{Distinct, Frequent, Quantile, Recent};
 use crate::FeaturesError;
 use crate::bytes::{Reader, Writer};
 use crate::declared::hop::Hop;
+use crate::prefetch::prefetch;
 
 /// What the large tiles of a group hold.
 #[derive(Clone, Debug, PartialEq)]
@@ -173,6 +174,19 @@ impl LargeTile {
         match self.cells.get(column) {
             Some(Cell::Recent(recent)) => Some(recent),
             _ => None,
+        }
+    }
+}
+
+/// Asks for tiles, for their cells, or for what these hold.
+pub(crate) fn prefetch_from(tiles: &[LargeTile], jumps: usize) {
+    for tile in tiles {
+        match (jumps, &*tile.cells) {
+            (1, _) => prefetch(tile),
+            (2, cells) => prefetch(cells),
+            (_, [Cell::Distinct(Distinct::Few(values)), ..]) => values.first().into_iter().for_each(prefetch),
+            (_, [Cell::Recent(recent), ..]) => recent.newest().into_iter().for_each(prefetch),
+            _ => {}
         }
     }
 }

@@ -18,9 +18,14 @@ use std::io::{Read, Write};
 use crate::FeaturesError;
 use crate::bytes::{Reader, Writer, damaged};
 use crate::declared::hop::Tiles;
+use crate::prefetch::prefetch;
 use fixed::TilesLayout;
 use large::{LargeLayout, LargeTile};
 use pairs::{Pair, PairsLayout};
+
+/// Bytes that memory gives at once, and how many such pieces of one row are asked for.
+const LINE: usize = 64;
+const MOST_LINES: usize = 12;
 
 /// A word that is missing: an item without a category, an interaction without a device.
 pub(crate) const NO_WORD: u32 = u32::MAX;
@@ -205,6 +210,27 @@ impl Row {
 
     fn group(&self, slot: usize) -> Option<&Group> {
         self.others.as_deref()?.get(slot)
+    }
+
+    /// Asks for what lies so many jumps away from the row, whose nearer parts were asked for some time ago.
+    #[inline]
+    pub(crate) fn prefetch(&self, jumps: usize) {
+        let others = self.others.as_deref();
+        if jumps == 1 {
+            // Few rows have more tiles than that, and of those the newest come last.
+            self.words.rchunks(LINE / 4).take(MOST_LINES).for_each(|line| prefetch(&line[0]));
+            others.into_iter().for_each(prefetch);
+        }
+        for group in others.into_iter().flatten().filter(|_| jumps > 1) {
+            match group {
+                Group::Empty => {}
+                Group::Large(tiles) => large::prefetch_from(tiles, jumps - 1),
+                Group::Pairs(pairs) if jumps == 2 => {
+                    pairs.chunks(LINE / size_of::<Pair>()).for_each(|line| prefetch(&line[0]));
+                }
+                Group::Pairs(_) => {}
+            }
+        }
     }
 
     /// The row, unless it went idle.

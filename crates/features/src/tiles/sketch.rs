@@ -82,8 +82,26 @@ impl Distinct {
             (Some(Self::Few(values)), None) => values.len() as f64,
             // The estimate that a union of them gives.
             (Some(Self::Many(sketch)), None) => sketch.composite_estimate(),
-            _ => Self::union_count(&again.collect::<Vec<_>>()),
+            _ => Self::few_count(again.clone())
+                .unwrap_or_else(|| Self::union_count(&again.collect::<Vec<_>>())),
         }
+    }
+
+    /// Of several that hold few values together, each of which is looked for among the others; `None` where they are many.
+    fn few_count<'a>(all: impl Iterator<Item = &'a Self>) -> Option<f64> {
+        let (mut values, mut count) = ([0; 24], 0);
+        for distinct in all {
+            let Self::Few(few) = distinct else { return None };
+            let before = count;
+            for value in few {
+                // Those of one are different.
+                if !values[..before].contains(value) {
+                    *values.get_mut(count)? = *value;
+                    count += 1;
+                }
+            }
+        }
+        Some(count as f64)
     }
 
     fn union_count(all: &[&Self]) -> f64 {
@@ -233,6 +251,11 @@ impl Recent {
 
     pub(crate) fn merge(&mut self, other: &Self, n: usize) {
         other.0.iter().for_each(|(time, word)| self.add(*time, *word, n));
+    }
+
+    /// Where the latest is.
+    pub(crate) fn newest(&self) -> Option<&(i64, u32)> {
+        self.0.last()
     }
 
     /// The words, latest first.
