@@ -12,6 +12,7 @@ use headwater_base::{Actor, FeatureValue, Fields, Timestamp, Value};
 use crate::catalogue::Catalogue;
 use crate::declared::plan::{Place, ReadOp, Source, layout_of};
 use crate::declared::{FieldRef, Part, Plan, TimeFeature};
+use crate::prefetch::prefetch;
 use crate::state::State;
 use crate::tiles::{GroupLayout, NO_WORD, Row};
 use crate::{FeaturesError, ItemIndex};
@@ -140,13 +141,13 @@ impl<'a> Reading<'a> {
         }
         for (items, rows) in items.chunks(AT_ONCE).zip(rows.chunks_mut(AT_ONCE * width)) {
             if items.len() > 1 {
-                self.ask_for_words(items);
+                self.ask_for(item_reads, items);
             }
             for (number, item) in items.iter().enumerate() {
                 self.find_all(item_reads, *item, &mut found[number * places..]);
             }
             if items.len() > 1 {
-                ask_for_tiles(item_reads, &found[..items.len() * places]);
+                found[..items.len() * places].iter().flatten().flatten().for_each(|row| row.prefetch(1));
             }
             for ((number, item), row) in items.iter().enumerate().zip(rows.chunks_mut(width)) {
                 self.values(item_reads, &found[number * places..], *item, words, row);
@@ -154,16 +155,18 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// Asks memory for the words of several items before any of them is waited for.
-    fn ask_for_words(&self, items: &[Option<ItemIndex>]) {
-        let mut asked = 0;
-        for key in &self.plan.item_keys {
-            for item in items.iter().flatten() {
-                let item = Some((*item, self.catalogue));
-                asked ^= self.state.tables.known_word(*key, None, self.request.context, item);
+    /// Asks memory for the rows of items and for their words, before any of them is waited for.
+    fn ask_for(&self, reads: &Reads, items: &[Option<ItemIndex>]) {
+        for item in items.iter().flatten() {
+            self.catalogue.all_words(*item).first().into_iter().for_each(prefetch);
+        }
+        for place in &reads.places {
+            let table = self.plan.places[*place].table;
+            if self.plan.tables[table].part == Part::Item {
+                let rows = items.iter().flatten().filter_map(|item| self.state.tables.row(table, *item));
+                rows.for_each(prefetch);
             }
         }
-        std::hint::black_box(asked);
     }
 
     /// Finds the rows that are read.
@@ -350,20 +353,4 @@ impl<'a> Reading<'a> {
         }
         *value = FeatureValue::Words(texts().collect());
     }
-}
-
-/// The same for the rows that were found for several items, and their newest tiles.
-fn ask_for_tiles(reads: &Reads, found: &[Found<'_>]) {
-    let mut asked = 0;
-    for row in found.iter().flatten().flatten() {
-        asked ^= row.words().first().copied().unwrap_or(0);
-    }
-    for found in found.chunks(reads.places.len().max(1)) {
-        for (of, _) in reads.windows() {
-            if let Some(row) = found[of.place].flatten() {
-                asked ^= of.shape.newest(row.words());
-            }
-        }
-    }
-    std::hint::black_box(asked);
 }

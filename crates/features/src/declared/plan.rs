@@ -38,8 +38,6 @@ pub struct Plan {
     pub(crate) places: Vec<Place>,
     /// Where the tails of windows are: the hop of the tiles, and how far back, in microseconds.
     pub(crate) tails: Vec<(Hop, Option<i64>)>,
-    /// The keys that are fields of the item.
-    pub(crate) item_keys: Vec<usize>,
     fingerprint: u64,
 }
 
@@ -502,8 +500,6 @@ impl Plan {
         for table in &mut self.tables {
             table.layout.finish();
         }
-        let of_item = |key: &Part| matches!(key, Part::Field(FieldRef::Item(_)));
-        self.item_keys = (0..self.keys.len()).filter(|key| of_item(&self.keys[*key])).collect();
         let mut windows = Vec::new();
         for feature in &mut self.features {
             if let Source::Tiles(read) = &mut feature.source {

@@ -51,13 +51,6 @@ impl<'a> Window<'a> {
 }
 
 impl TilesShape {
-    /// The newest tile, of a row of these words.
-    #[inline]
-    pub(crate) fn newest(&self, words: &[u32]) -> u32 {
-        let tiles = segments::get(words, self.slot);
-        tiles.len().checked_sub(self.width).map_or(0, |at| tiles[at])
-    }
-
     /// The window from the tile `tail` on, of a row of these words; tiles out of reach of the newest are not in it.
     #[inline]
     pub(crate) fn window<'a>(&self, words: &'a [u32], tail: u32) -> Window<'a> {
