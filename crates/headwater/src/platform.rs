@@ -316,7 +316,9 @@ impl Platform {
             registry.remember_schema(number, &labels)?;
         }
         engine.publish(Snapshot::new(surfaces, champions, settings.hash()));
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let refresher = Refresher::new(Arc::clone(&engine), log, Arc::clone(&store.schema))
+            .with_index(settings.index.options(cores))
             .start()
             .map_err(PlatformError::Thread)?;
         let archive = store.archive.as_ref().filter(|_| settings.archive.enabled);

@@ -34,6 +34,11 @@ pub struct Query<'a> {
 pub trait Allow {
     /// Whether `row` may be in the answer.
     fn allows(&self, row: Row) -> bool;
+
+    /// The only rows that may be, where they are few and known: then nothing else is read. Each is still asked about.
+    fn listed(&self) -> Option<&[Row]> {
+        None
+    }
 }
 
 impl<F: Fn(Row) -> bool> Allow for F {

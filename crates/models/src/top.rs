@@ -76,6 +76,16 @@ impl TopK {
         true
     }
 
+    /// How many rows are kept.
+    pub fn len(&self) -> usize {
+        self.heap.len()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.heap.is_empty()
+    }
+
     /// The worst kept row once `limit` rows are kept: a score below it cannot make the list.
     pub fn worst(&self) -> Option<Scored> {
         if self.heap.len() < self.limit { None } else { self.heap.peek().map(|kept| kept.0) }

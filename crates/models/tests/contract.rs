@@ -9,6 +9,7 @@ use headwater_base::Timestamp;
 use headwater_models::blend::{Blend, BlendOptions, Member};
 use headwater_models::filter::{self, Exact, Filter, FilterOptions, Form};
 use headwater_models::ials::{Ials, IalsOptions, train};
+use headwater_models::index::ClusterOptions;
 use headwater_models::matrix::Csr;
 use headwater_models::peers::{Peers, PeersOptions};
 use headwater_models::popular::Popular;
@@ -133,6 +134,9 @@ fn models() -> Vec<Subject> {
         needs_history: true,
     };
     let saved = Ials::from_parts(ials().to_parts()).unwrap();
+    let mut clustered = ials();
+    let options = ClusterOptions { clusters: 6, recall: 1.0, ..ClusterOptions::default() };
+    clustered.attach(Arc::new(clustered.clusters(&options).unwrap())).unwrap();
     let saved_filter = Filter::from_parts(filter().0.to_parts()).unwrap();
     vec![
         Subject {
@@ -154,6 +158,13 @@ fn models() -> Vec<Subject> {
             retrieve: Box::new(saved.clone()),
             score: Some(Box::new(saved.clone())),
             embed: Some(Box::new(saved.clone())),
+            needs_history: true,
+        },
+        Subject {
+            name: "clusters of ials",
+            retrieve: Box::new(clustered.clone()),
+            score: Some(Box::new(clustered.clone())),
+            embed: Some(Box::new(clustered)),
             needs_history: true,
         },
         Subject {

@@ -15,13 +15,18 @@ use headwater_log::Position;
 use headwater_models::blend::{Blend, Member};
 use headwater_models::filter::Filter;
 use headwater_models::ials::Ials;
-use headwater_models::index::QuantisedIndex;
+use headwater_models::index::{ClusterReport, QuantisedIndex};
 use headwater_models::peers::Peers;
 use headwater_models::{Allow, ModelError, Past, Query, Retrieve, Row, Score, Scored};
 
 use crate::error::StageError;
+use crate::index::{IndexClusters, IndexOptions};
 
 const NONE: u32 = u32::MAX;
+/// Clusters are built anew once more than one item in so many came after them.
+const TAIL_SHARE: usize = 16;
+/// But not for fewer items than a search hardly notices.
+const TAIL_LEAST: usize = 4_096;
 
 /// A model ready to serve.
 pub struct LoadedModel {
@@ -204,6 +209,57 @@ impl LoadedModel {
         &self.trained_to
     }
 
+    /// How its items are searched; `None` where every one is read.
+    pub fn index_report(&self) -> Option<ClusterReport> {
+        match &self.kind {
+            Kind::Ials(factors) => factors.ials.index().clusters().map(|clusters| *clusters.report()),
+            _ => None,
+        }
+    }
+
+    /// Where the model should get clusters by `options` and has none, or has appended more items than every search should
+    /// read.
+    pub(crate) fn wants_clusters(&self, options: &IndexOptions) -> bool {
+        let Kind::Ials(factors) = &self.kind else { return false };
+        let index = factors.ials.index();
+        let most = (index.len() / TAIL_SHARE).max(TAIL_LEAST);
+        options.from.is_some_and(|from| index.len() >= from)
+            && (index.clusters().is_none() || index.tail() > most)
+    }
+
+    /// Clusters for the items; `None` where the model has no vectors.
+    pub(crate) fn clusters(&self, options: &IndexOptions) -> Result<Option<IndexClusters>, StageError> {
+        let Kind::Ials(factors) = &self.kind else { return Ok(None) };
+        IndexClusters::build(&factors.ials, &factors.directions, options).map(Some).map_err(broken)
+    }
+
+    /// The same model, searched through `clusters`, which were built for it or for what it was before items were
+    /// appended.
+    ///
+    /// # Errors
+    /// A model without vectors; clusters of another model.
+    pub(crate) fn with_clusters(&self, clusters: &IndexClusters) -> Result<Self, StageError> {
+        let Kind::Ials(factors) = &self.kind else {
+            return Err(StageError::Broken(format!("model `{}` has no vectors to search", self.name)));
+        };
+        let mut factors = factors.clone();
+        clusters.attach(&mut factors.ials, &mut factors.directions).map_err(broken)?;
+        Ok(self.with_kind(Kind::Ials(factors), self.appended.clone()))
+    }
+
+    fn with_kind(&self, kind: Kind, appended: HashMap<ItemId, Row>) -> Self {
+        Self {
+            name: self.name.clone(),
+            version: self.version,
+            label: self.label.clone(),
+            kind,
+            by_id: Arc::clone(&self.by_id),
+            appended,
+            trained_to: self.trained_to.clone(),
+            rows: ArcSwap::default(),
+        }
+    }
+
     /// How many of its items were folded in after training.
     pub fn appended(&self) -> usize {
         self.appended.len()
@@ -267,7 +323,7 @@ impl LoadedModel {
 
     /// The rows most like `row`: nearest by cosine, or what a history of it alone speaks for.
     pub fn similar(&self, row: Row, limit: usize, allow: &dyn Allow) -> Vec<Scored> {
-        let allow = |other: Row| other != row && allow.allows(other);
+        let allow = Others { row, allow };
         match &self.kind {
             Kind::Ials(factors) => match factors.directions.row(row) {
                 Some(direction) => factors.directions.search(direction, limit, &allow),
@@ -312,14 +368,17 @@ impl LoadedModel {
     /// A model that does not grow; a vector of another length, or with a number that is not finite.
     pub fn grown(&self, items: &[(ItemId, Vec<f32>)]) -> Result<Self, StageError> {
         let (kind, rows) = match &self.kind {
-            Kind::Ials(factors) => {
-                let mut factors = factors.clone();
+            Kind::Ials(previous) => {
+                let mut factors = previous.clone();
                 factors.ials = factors.trained.clone();
                 factors.directions = factors.trained_directions.clone();
                 let mut rows = Vec::with_capacity(items.len());
                 for (_, vector) in items {
                     factors.directions.append(&direction(vector)).map_err(broken)?;
                     rows.push(factors.ials.append_item(vector).map_err(broken)?);
+                }
+                if let Some(clusters) = IndexClusters::of(&previous.ials, &previous.directions) {
+                    clusters.attach(&mut factors.ials, &mut factors.directions).map_err(broken)?;
                 }
                 (Kind::Ials(factors), rows)
             }
@@ -333,16 +392,23 @@ impl LoadedModel {
                 return Err(StageError::Broken(format!("model `{}` takes in no new items", self.name)));
             }
         };
-        Ok(Self {
-            name: self.name.clone(),
-            version: self.version,
-            label: self.label.clone(),
-            kind,
-            by_id: Arc::clone(&self.by_id),
-            appended: items.iter().map(|(id, _)| id.clone()).zip(rows).collect(),
-            trained_to: self.trained_to.clone(),
-            rows: ArcSwap::default(),
-        })
+        Ok(self.with_kind(kind, items.iter().map(|(id, _)| id.clone()).zip(rows).collect()))
+    }
+}
+
+/// All that are allowed but one.
+struct Others<'a> {
+    row: Row,
+    allow: &'a dyn Allow,
+}
+
+impl Allow for Others<'_> {
+    fn allows(&self, row: Row) -> bool {
+        row != self.row && self.allow.allows(row)
+    }
+
+    fn listed(&self) -> Option<&[Row]> {
+        self.allow.listed()
     }
 }
 

@@ -4,6 +4,9 @@
 //! the item's vector from the vectors of those who touched it, which are themselves solved from their profiles, and
 //! publishes a grown model. It also does so for what happened between the model's training and the start of the
 //! process, so a restart loses nothing. An item that is touched again is solved again.
+//!
+//! It also has the items of large models sorted into clusters, on a thread beside, and again once many were appended. Until
+//! they are done the model serves as it is; then the next snapshot has them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -16,6 +19,8 @@ use headwater_base::{Actor, Fact, ItemId, Schema, Timestamp};
 use headwater_log::{Batch, EventLog, LogError, Position, Subscription};
 
 use crate::engine::Engine;
+use crate::error::StageError;
+use crate::index::{IndexClusters, IndexOptions};
 use crate::model::LoadedModel;
 
 /// The least time between two grown models: growing copies the model's vectors.
@@ -32,8 +37,12 @@ pub struct Refresher {
     engine: Arc<Engine>,
     log: Arc<dyn EventLog>,
     schema: Arc<Schema>,
+    index: IndexOptions,
     models: BTreeMap<CompactString, Growing>,
 }
+
+/// Clusters in the making.
+type Building = JoinHandle<Result<Option<IndexClusters>, StageError>>;
 
 /// What is known of one model's new items.
 struct Growing {
@@ -44,12 +53,22 @@ struct Growing {
     touched: HashMap<ItemId, VecDeque<(Actor, f32)>>,
     changed: BTreeSet<ItemId>,
     grown: Option<Timestamp>,
+    building: Option<Building>,
+    /// Clusters of this model could not be built; trying again would fail again.
+    unbuildable: bool,
 }
 
 impl Refresher {
     /// Grows the models of `engine` from what `log` says.
     pub fn new(engine: Arc<Engine>, log: Arc<dyn EventLog>, schema: Arc<Schema>) -> Self {
-        Self { engine, log, schema, models: BTreeMap::new() }
+        let index = IndexOptions { from: None, ..IndexOptions::default() };
+        Self { engine, log, schema, index, models: BTreeMap::new() }
+    }
+
+    /// And has their items searched as `index` says; without this every item is read.
+    #[must_use]
+    pub fn with_index(self, index: IndexOptions) -> Self {
+        Self { index, ..self }
     }
 
     /// Runs on a thread of its own until the handle is dropped or the log closes.
@@ -96,7 +115,12 @@ impl Refresher {
             } else if growing.subscription.closed() {
                 return Err(LogError::Closed);
             }
-            growing.grow(&self.engine, model);
+            growing.index(&self.engine, model, &self.index);
+            // It may just have got its clusters.
+            let now = self.engine.snapshot();
+            if let Some(model) = now.models.get(name).filter(|now| now.version() == model.version()) {
+                growing.grow(&self.engine, model);
+            }
         }
         Ok(Step::Followed)
     }
@@ -132,7 +156,51 @@ impl Growing {
             touched: HashMap::new(),
             changed: BTreeSet::new(),
             grown: None,
+            building: None,
+            unbuildable: false,
         })
+    }
+
+    /// Has clusters built where they are due, and publishes the model with them when they are done.
+    fn index(&mut self, engine: &Engine, model: &Arc<LoadedModel>, options: &IndexOptions) {
+        match self.building.take() {
+            Some(building) if building.is_finished() => match building.join() {
+                Ok(Ok(Some(clusters))) => {
+                    // Growing replaces the model on this thread alone, so the snapshot's is the newest.
+                    match model.with_clusters(&clusters) {
+                        Ok(indexed) => self.publish(engine, indexed),
+                        Err(error) => self.give_up(model, &error.to_string()),
+                    }
+                }
+                Ok(Ok(None)) => self.unbuildable = true,
+                Ok(Err(error)) => self.give_up(model, &error.to_string()),
+                Err(_) => self.give_up(model, "the thread panicked"),
+            },
+            Some(building) => self.building = Some(building),
+            None if !self.unbuildable && model.wants_clusters(options) => {
+                let (model, options) = (Arc::clone(model), *options);
+                let thread = std::thread::Builder::new().name("clusters".into());
+                match thread.spawn(move || model.clusters(&options)) {
+                    Ok(building) => self.building = Some(building),
+                    Err(error) => tracing::error!(%error, "no thread to build clusters on"),
+                }
+            }
+            None => {}
+        }
+    }
+
+    fn publish(&self, engine: &Engine, indexed: LoadedModel) {
+        if let Some(report) = indexed.index_report() {
+            let label = indexed.label();
+            let (clusters, probes, recall) = (report.clusters, report.probes, report.recall);
+            tracing::info!(model = %label, clusters, probes, recall, rows = report.rows, "searched through clusters");
+        }
+        engine.grow(indexed);
+    }
+
+    fn give_up(&mut self, model: &LoadedModel, error: &str) {
+        self.unbuildable = true;
+        tracing::error!(error, model = %model.label(), "clusters cannot be built; every item is read");
     }
 
     fn note(&mut self, batch: &Batch, model: &LoadedModel, schema: &Schema) {

@@ -35,6 +35,9 @@ struct EventCounters {
     refused: RwLock<HashMap<&'static str, Counter>>,
 }
 
+/// What is measured of one model's index.
+pub(crate) type IndexGauges = [(&'static str, f64); 4];
+
 /// Counters of one route.
 pub(crate) struct RouteMetrics {
     by_class: [Counter; 6],
@@ -121,10 +124,15 @@ impl Metrics {
     }
 
     /// The text Prometheus scrapes, with gauges as of now.
-    pub(crate) fn render(&self, gauges: &[(&'static str, f64)]) -> String {
+    pub(crate) fn render(&self, gauges: &[(&'static str, f64)], indexes: &[(String, IndexGauges)]) -> String {
         with_local_recorder(&self.recorder, || {
             for (name, value) in gauges {
                 gauge!(*name).set(*value);
+            }
+            for (model, own) in indexes {
+                for (name, value) in own {
+                    gauge!(*name, "model" => model.clone()).set(*value);
+                }
             }
         });
         self.recorder.handle().render()
@@ -156,5 +164,12 @@ fn describe() {
         "Users and sessions that came back from the disk since the start"
     );
     describe_gauge!("headwater_views_failed_reads", "Profiles that requests could not read from the disk");
+    describe_gauge!(
+        "headwater_index_recall",
+        "Share of the exact 100 best items that a search meets, as measured"
+    );
+    describe_gauge!("headwater_index_read_share", "Share of the items that a search through clusters reads");
+    describe_gauge!("headwater_index_items", "Items in clusters; further ones are read by every search");
+    describe_gauge!("headwater_index_bytes", "Memory of the clusters, beside that of the vectors");
     describe_gauge!("headwater_catalogue_items", "Items of the catalogue, deleted ones included");
 }

@@ -9,6 +9,7 @@ pub mod features;
 pub mod freshness;
 pub mod ials;
 pub mod import;
+pub mod index;
 pub mod ingest;
 pub mod interactions;
 pub mod knobs;
@@ -43,6 +44,8 @@ pub enum Bench {
     Freshness,
     /// Declared features folded and read, beside Polars [made-up events, MovieLens-1M].
     Features,
+    /// The best of a million made-up items, exactly and through clusters: recall, rate, inserts, memory.
+    Index,
     /// A data set into an empty log, and the start of a server on it [MovieLens-1M].
     Import,
 }
@@ -92,6 +95,7 @@ pub fn run(arguments: &BenchArgs, data_root: Option<&Path>) -> Result<Report, Be
             let data = if wanted { Some(data("ml-1m-seq")?) } else { None };
             features::run(preset(Preset::Sequence), data.as_deref(), knobs)
         }
+        Bench::Index => index::run(knobs),
         Bench::Import => import::run(preset(Preset::Sequence), &data("ml-1m-seq")?, knobs),
     }
 }

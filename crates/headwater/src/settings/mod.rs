@@ -9,6 +9,7 @@ pub mod archive;
 pub mod blend;
 pub mod domain;
 pub mod features;
+pub mod index;
 pub mod load;
 pub mod neighbours;
 pub mod overrides;
@@ -32,6 +33,7 @@ pub use aggregate::AggregateSettings;
 pub use archive::ArchiveSettings;
 pub use domain::{ContextSettings, DomainSettings, InteractionSettings, ItemSettings, UserSettings};
 pub use features::FeatureSettings;
+pub use index::{IndexKind, IndexSettings};
 pub use load::{Loaded, Origin, find, load};
 pub use neighbours::SessionSettings;
 pub use quantity::{ByteSize, Keep, Period};
@@ -61,6 +63,8 @@ pub struct Settings {
     pub surfaces: BTreeMap<String, SurfaceSettings>,
     /// How models are trained.
     pub training: TrainingSettings,
+    /// How their items are searched.
+    pub index: IndexSettings,
     /// The log of events.
     pub log: LogSettings,
     /// The stream of decisions: what was recommended to whom.
@@ -86,6 +90,7 @@ impl Default for Settings {
             features: BTreeMap::new(),
             surfaces: SurfaceSettings::default_surfaces(),
             training: TrainingSettings::default(),
+            index: IndexSettings::default(),
             log: LogSettings::default(),
             decisions: DecisionSettings::default(),
             archive: ArchiveSettings::default(),
@@ -118,6 +123,7 @@ impl Settings {
         found.extend(neighbours::contradictions(self));
         found.extend(archive::contradictions(self));
         found.extend(training::contradictions(self));
+        found.extend(index::contradictions(self));
         found
     }
 

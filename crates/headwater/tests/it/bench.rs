@@ -96,6 +96,21 @@ fn import_and_training_are_timed() {
 }
 
 #[test]
+fn the_index_is_measured_on_made_up_items() {
+    let folder = tempfile::tempdir().unwrap();
+    let small =
+        ["--set", "items=3000", "--set", "dimensions=16", "--set", "queries=200", "--set", "inserts=20"];
+    let shown = document(folder.path(), &[&["index"], &small[..]].concat());
+    assert!((0.8..=1.0).contains(&value(&shown, "recall@100_16")), "{shown}");
+    assert_eq!(value(&shown, "inserts_in_the_next_answer_16"), 1.0, "{shown}");
+    for figure in
+        ["exact_queries_per_second", "queries_per_second", "clusters_build_seconds", "clusters_bytes"]
+    {
+        assert!(value(&shown, &format!("{figure}_16")) > 0.0, "{figure}: {shown}");
+    }
+}
+
+#[test]
 fn what_cannot_be_measured_is_a_usage_error() {
     let folder = tempfile::tempdir().unwrap();
     for (arguments, named) in [

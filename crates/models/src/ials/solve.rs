@@ -13,6 +13,8 @@
 //! `1 + Z'Z` (d x d), or, since `(1 + Z'Z)^-1 Z' = Z'(1 + ZZ')^-1`, solve `(1 + ZZ') s = r` (n x n) and take
 //! `v = Z's`, which is the cheaper the shorter the history.
 
+use std::cell::RefCell;
+
 use crate::dense::cholesky;
 use crate::kernels::lanes::{Lanes, PADDING, blocks, blocks_mut, dot, dot_four, scale_add};
 use crate::kernels::product::add_gram;
@@ -259,10 +261,26 @@ fn sum_of_squares(products: &[f32]) -> f32 {
     (sums[0] + sums[2]) + (sums[1] + sums[3])
 }
 
+thread_local! {
+    /// What fold-ins of this thread work in.
+    static WORKSPACE: RefCell<Workspace> = RefCell::default();
+}
+
+/// Solves one row exactly from its observed vectors, padded, with their weights.
+pub(crate) fn solve_exactly(side: &Side<'_>, lambda: f32, observed: &[(&[f32], f32)], x: &mut [f32]) {
+    let mut workspace = WORKSPACE.take();
+    solve_within(&mut workspace, side, lambda, observed, x);
+    WORKSPACE.set(workspace);
+}
+
 vectorised! {
-    /// Solves one row exactly from its observed vectors, padded, with their weights.
-    pub(crate) fn solve_exactly(side: &Side<'_>, lambda: f32, observed: &[(&[f32], f32)], x: &mut [f32]) {
-        let mut workspace = Workspace::default();
+    fn solve_within(
+        workspace: &mut Workspace,
+        side: &Side<'_>,
+        lambda: f32,
+        observed: &[(&[f32], f32)],
+        x: &mut [f32],
+    ) {
         workspace.begin(side, lambda, observed.len());
         for (number, (vector, weight)) in observed.iter().enumerate() {
             workspace.observe(number, vector, *weight);

@@ -1,4 +1,5 @@
-//! Exact search for the rows with the highest inner product, by a scan of int8 codes that proves its answer.
+//! Search for the rows with the highest inner product: by a scan of int8 codes that proves its answer, or by the same
+//! scan of the clusters of rows that promise most.
 //!
 //! Each row is kept in f32 and as int8 codes with one step per row. The scan gives every row an upper bound of its
 //! exact score: the product of the codes plus the most that quantising the row and the query can have taken away
@@ -6,25 +7,42 @@
 //! bound is below the worst score of a full list. So the answer is that of scoring every row in f32, bit for bit and
 //! ties by row included, and the [`Allow`] filter is asked only about rows whose exact score would make the list.
 //!
+//! Of many rows not all need reading. With [`Clusters`] attached a search reads the rows of the clusters that promise
+//! most and those appended since the clusters were built; a filter that refuses much makes it read more, and one that refuses
+//! nearly everything makes it the whole scan again. What that loses is measured when clusters are built.
+//!
 //! Rows live in chunks behind [`Arc`]s: cloning an index shares them, and appending to the clone copies at most the
-//! last chunk. That is how a catalogue grows while snapshots of it serve.
+//! last chunk. That is how a catalogue grows while snapshots of it serve. Clusters are built from a clone beside, and
+//! attached to what the index has become meanwhile.
 
 mod chunk;
+mod clusters;
+mod codes;
+mod removed;
 
 use std::cell::RefCell;
 use std::sync::Arc;
 
+use chunk::Chunk;
 pub(crate) use chunk::score;
-use chunk::{Chunk, QuantisedQuery};
+pub(crate) use clusters::on_threads;
+pub use clusters::{ClusterOptions, ClusterReport, Clusters, MEASURED};
+use codes::QuantisedQuery;
+use removed::Removed;
 
 use crate::error::ModelError;
 use crate::kernels::lanes::PADDING;
 use crate::model::{Allow, Row, Scored};
 use crate::top::TopK;
 
+/// A search that would read more than one in so many clusters reads everything instead.
+const MOST: usize = 4;
+
 thread_local! {
     /// One number per row, kept from search to search: fresh memory of that size would cost as much as the scan.
     static BOUNDS: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
+    /// The rows that the numbers belong to, where not all are read.
+    static ROWS: RefCell<Vec<Row>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Rows of equal length, searched by inner product.
@@ -33,12 +51,21 @@ pub struct QuantisedIndex {
     dimensions: usize,
     rows: usize,
     chunks: Vec<Arc<Chunk>>,
+    clusters: Option<Arc<Clusters>>,
+    removed: Arc<Removed>,
+}
+
+/// What a visit found, and what the filter said.
+struct Visit {
+    top: TopK,
+    asked: usize,
+    allowed: usize,
 }
 
 impl QuantisedIndex {
     /// An index without rows, for vectors of `dimensions` numbers.
     pub fn new(dimensions: usize) -> Self {
-        Self { dimensions, rows: 0, chunks: Vec::new() }
+        Self { dimensions, rows: 0, chunks: Vec::new(), clusters: None, removed: Arc::default() }
     }
 
     /// From row-major `vectors`.
@@ -80,7 +107,55 @@ impl QuantisedIndex {
         Ok(full)
     }
 
-    /// How many rows there are.
+    /// Takes a row out of every later answer; false where there is none, or where it was out. Clones made before do not
+    /// see it. The row keeps its number and its vector.
+    pub fn remove(&mut self, row: Row) -> bool {
+        (row as usize) < self.rows && Arc::make_mut(&mut self.removed).insert(row)
+    }
+
+    /// Whether the row is there and was not removed.
+    pub fn is_live(&self, row: Row) -> bool {
+        (row as usize) < self.rows && !self.removed.contains(row)
+    }
+
+    /// The rows that were not removed.
+    pub fn live_rows(&self) -> impl Iterator<Item = Row> + '_ {
+        (0..self.rows as Row).filter(|row| !self.removed.contains(*row))
+    }
+
+    /// Searches through `clusters` from now on, which were built from this index or from an earlier clone of it.
+    ///
+    /// # Errors
+    /// Clusters of rows of another length, or of more rows than there are.
+    pub fn attach(&mut self, clusters: Arc<Clusters>) -> Result<(), ModelError> {
+        if clusters.dimensions() != self.dimensions || clusters.report().rows > self.rows {
+            return Err(ModelError::Parts { what: "the clusters are those of another index".into() });
+        }
+        self.clusters = Some(clusters);
+        Ok(())
+    }
+
+    /// The clusters it searches through; where there are none, every search reads every row.
+    pub fn clusters(&self) -> Option<&Arc<Clusters>> {
+        self.clusters.as_ref()
+    }
+
+    /// How many rows no cluster holds, which every search reads.
+    pub fn tail(&self) -> usize {
+        self.rows - self.filed()
+    }
+
+    fn filed(&self) -> usize {
+        self.clusters.as_ref().map_or(0, |clusters| clusters.report().rows)
+    }
+
+    /// Bytes of memory that the rows and clusters hold.
+    pub fn bytes(&self) -> usize {
+        let clusters = self.clusters.as_ref().map_or(0, |clusters| clusters.report().bytes);
+        self.chunks.iter().map(|chunk| chunk.bytes()).sum::<usize>() + clusters
+    }
+
+    /// How many rows there are, removed ones included.
     pub fn len(&self) -> usize {
         self.rows
     }
@@ -112,62 +187,145 @@ impl QuantisedIndex {
         let mut padded = query.to_vec();
         padded.resize(query.len().next_multiple_of(PADDING), 0.0);
         for (row, value) in rows.iter().zip(scores) {
-            let known = self.padded_row(*row).map(|row| score(&padded, row));
+            let known = self.padded_row(*row).filter(|_| self.is_live(*row)).map(|row| score(&padded, row));
             *value = known.filter(|score| score.is_finite()).unwrap_or(f32::NEG_INFINITY);
         }
     }
 
     /// The `limit` allowed rows with the highest inner product with `query`, best first, ties by row; rows whose
-    /// product is not finite are left out. Empty for a query of another length.
+    /// product is not finite are left out. Empty for a query of another length. With clusters some of them may be missed.
     pub fn search(&self, query: &[f32], limit: usize, allow: &dyn Allow) -> Vec<Scored> {
+        let Some(clusters) = self.clusters.as_deref().filter(|_| limit > 0 && query.len() == self.dimensions)
+        else {
+            return self.search_exact(query, limit, allow);
+        };
+        if let Some(rows) = allow.listed() {
+            return self.search_among(query, limit, rows, allow);
+        }
+        let (probes, most) = (clusters.report().probes, clusters.report().clusters / MOST);
+        let quantised = QuantisedQuery::new(query);
+        // What was measured holds for lists of that length. A filter makes the list as long as what it was asked about.
+        let mut length = limit;
+        let mut reading = probes.saturating_mul(length.div_ceil(MEASURED));
+        while reading <= most {
+            let visit = self.visit_clusters(clusters, &quantised, reading, limit, allow);
+            if visit.allowed == 0 || visit.top.len() < limit {
+                break;
+            }
+            length = limit.saturating_mul(visit.asked).div_ceil(visit.allowed);
+            let needed = probes.saturating_mul(length.div_ceil(MEASURED));
+            if needed <= reading {
+                return visit.top.into_ranked();
+            }
+            reading = needed;
+        }
+        self.search_exact(query, limit, allow)
+    }
+
+    /// As [`QuantisedIndex::search`], reading every row: the answer is exact.
+    pub fn search_exact(&self, query: &[f32], limit: usize, allow: &dyn Allow) -> Vec<Scored> {
         if limit == 0 || self.rows == 0 || query.len() != self.dimensions {
             return Vec::new();
+        }
+        if let Some(rows) = allow.listed() {
+            return self.search_among(query, limit, rows, allow);
         }
         let query = QuantisedQuery::new(query);
         // Taken rather than borrowed, since `allow` may itself search.
         let mut bounds = BOUNDS.take();
-        self.bounds(&query, &mut bounds);
-        let found = self.visit(&query, &bounds, limit, allow);
+        bounds.clear();
+        self.read_from(0, &query, &mut bounds);
+        let found = self.visit(&query, &mut bounds, |place| place as Row, limit, allow);
         BOUNDS.set(bounds);
-        found
+        found.top.into_ranked()
     }
 
-    /// Scores rows exactly, from the highest bound down, until no further row can make the list.
-    fn visit(&self, query: &QuantisedQuery, bounds: &[f32], limit: usize, allow: &dyn Allow) -> Vec<Scored> {
+    /// The best of `rows`, each scored exactly.
+    fn search_among(&self, query: &[f32], limit: usize, rows: &[Row], allow: &dyn Allow) -> Vec<Scored> {
+        let mut scores = vec![f32::NEG_INFINITY; rows.len()];
+        self.score(query, rows, &mut scores);
         let mut top = TopK::new(limit);
-        for (low, high) in cuts(bounds, limit) {
-            let mut visit: Vec<(f32, Row)> = Vec::new();
-            for (row, &bound) in (0..).zip(bounds) {
-                if bound >= low && bound < high {
-                    visit.push((bound, row));
-                }
-            }
-            visit.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-            for (bound, row) in visit {
-                if top.worst().is_some_and(|worst| bound < worst.score) {
-                    return top.into_ranked();
-                }
-                let Some(vector) = self.padded_row(row) else { continue };
-                let score = score(&query.exact, vector);
-                if score.is_finite() && top.admits(row, score) && allow.allows(row) {
-                    top.offer(row, score);
-                }
+        for (&row, score) in rows.iter().zip(scores) {
+            if score.is_finite() && top.admits(row, score) && allow.allows(row) {
+                top.offer(row, score);
             }
         }
         top.into_ranked()
     }
 
-    /// Fills `bounds` with an upper bound of every row's score; never NaN.
-    fn bounds(&self, query: &QuantisedQuery, bounds: &mut Vec<f32>) {
-        bounds.resize(self.rows, 0.0);
-        let mut products = [0i32; chunk::CHUNK_ROWS];
-        for (chunk, bounds) in self.chunks.iter().zip(bounds.chunks_mut(chunk::CHUNK_ROWS)) {
-            chunk.bounds(query, &mut products[..chunk.rows()], bounds);
-        }
-        for bound in bounds {
+    fn visit_clusters(
+        &self,
+        clusters: &Clusters,
+        query: &QuantisedQuery,
+        probes: usize,
+        limit: usize,
+        allow: &dyn Allow,
+    ) -> Visit {
+        let (mut bounds, mut rows) = (BOUNDS.take(), ROWS.take());
+        bounds.clear();
+        rows.clear();
+        clusters.read(query, probes, &mut rows, &mut bounds);
+        rows.extend(self.filed() as Row..self.rows as Row);
+        self.read_from(self.filed(), query, &mut bounds);
+        let found = self.visit(query, &mut bounds, |place| rows[place], limit, allow);
+        BOUNDS.set(bounds);
+        ROWS.set(rows);
+        found
+    }
+
+    /// Scores rows exactly, from the highest bound down, until no further row can make the list.
+    fn visit(
+        &self,
+        query: &QuantisedQuery,
+        bounds: &mut [f32],
+        row_of: impl Fn(usize) -> Row,
+        limit: usize,
+        allow: &dyn Allow,
+    ) -> Visit {
+        for bound in &mut *bounds {
             // A bound that overflowed says nothing, so its row is visited first.
             *bound = if bound.is_finite() { *bound } else { f32::MAX };
         }
+        let mut found = Visit { top: TopK::new(limit), asked: 0, allowed: 0 };
+        for (low, high) in cuts(bounds, limit) {
+            let mut visit: Vec<(f32, Row)> = Vec::new();
+            for (place, &bound) in bounds.iter().enumerate() {
+                if bound >= low && bound < high {
+                    visit.push((bound, row_of(place)));
+                }
+            }
+            visit.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+            for (bound, row) in visit {
+                if found.top.worst().is_some_and(|worst| bound < worst.score) {
+                    return found;
+                }
+                let Some(vector) = self.padded_row(row) else { continue };
+                let score = score(&query.exact, vector);
+                if score.is_finite() && found.top.admits(row, score) && !self.removed.contains(row) {
+                    found.asked += 1;
+                    if allow.allows(row) {
+                        found.allowed += 1;
+                        found.top.offer(row, score);
+                    }
+                }
+            }
+        }
+        found
+    }
+
+    /// Appends an upper bound of the score of every row from `first` on to `bounds`.
+    fn read_from(&self, first: usize, query: &QuantisedQuery, bounds: &mut Vec<f32>) {
+        let start = first / chunk::CHUNK_ROWS;
+        let mut products = [0i32; chunk::CHUNK_ROWS];
+        let skipped = first - start * chunk::CHUNK_ROWS;
+        let place = bounds.len();
+        for chunk in &self.chunks[start.min(self.chunks.len())..] {
+            let end = bounds.len();
+            bounds.resize(end + chunk.rows(), 0.0);
+            chunk.codes.bounds(query, &mut products[..chunk.rows()], &mut bounds[end..]);
+        }
+        // The first chunk may begin before.
+        bounds.drain(place..place + skipped.min(bounds.len() - place));
     }
 }
 

@@ -34,7 +34,7 @@ pub(crate) fn total(lanes: &Lanes) -> f32 {
 /// Takes finished sums through memory. Seeing a sum across lanes right behind a loop, the compiler would reorder the
 /// loop's own lanes to suit it, which makes the loop several times slower.
 #[inline(always)]
-fn settled<T>(sums: T) -> T {
+pub(crate) fn settled<T>(sums: T) -> T {
     std::hint::black_box(sums)
 }
 

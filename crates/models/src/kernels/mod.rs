@@ -7,6 +7,7 @@
 //! instructions the compiler does not find by itself.
 
 pub(crate) mod lanes;
+pub(crate) mod nearest;
 pub(crate) mod product;
 pub(crate) mod quantised;
 pub(crate) mod sparse;

@@ -4,6 +4,7 @@ use headwater_base::random::seeded;
 use rand::Rng as _;
 
 use super::lanes::{self, PADDING, pairs};
+use super::nearest::{Centres, nearest};
 use super::product::{Rotation, add_gram, rotate_rows, subtract_products};
 use super::sparse::{add_products, combine_lanes, combine_rows};
 use super::{portable, quantised};
@@ -174,6 +175,24 @@ fn products_with_a_panel() {
                 assert!((f64::from(target[row * width + 16 + lane]) - 1.0 + slow).abs() < 1e-3);
                 assert_eq!(target[row * width + lane], 1.0, "another panel");
             }
+        }
+    }
+}
+
+#[test]
+fn nearest_centres() {
+    for (count, rows, width) in [(1, 1, 16), (15, 7, 16), (33, 50, 48), (64, 8, 64)] {
+        let (centres, rows) = (numbers(count * width, "centres"), numbers(rows * width, "rows"));
+        let laid_out = Centres::new(&centres, width);
+        let mut found = vec![u32::MAX; rows.len() / width];
+        nearest(&laid_out, &rows, &mut found);
+        let mut twin = vec![u32::MAX; rows.len() / width];
+        portable(|| nearest(&laid_out, &rows, &mut twin));
+        assert_eq!(twin, found);
+        for (row, &found) in rows.chunks_exact(width).zip(&found) {
+            let distance = |c: &[f32]| c.iter().zip(row).map(|(c, y)| f64::from(c - y).powi(2)).sum::<f64>();
+            let least = centres.chunks_exact(width).map(distance).fold(f64::INFINITY, f64::min);
+            assert!(distance(&centres[found as usize * width..][..width]) < least + 1e-3);
         }
     }
 }

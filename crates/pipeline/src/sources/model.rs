@@ -4,10 +4,11 @@ use std::cell::RefCell;
 
 use compact_str::CompactString;
 use headwater_base::Rung;
-use headwater_models::{Past, Row};
+use headwater_models::{Allow, Past, Row};
 
 use crate::candidate::{Candidate, Found};
 use crate::error::StageError;
+use crate::model::RowMap;
 use crate::moment::Moment;
 use crate::stage::{Allowed, Scorer, Source};
 
@@ -16,7 +17,7 @@ thread_local! {
     static HISTORY: RefCell<Vec<Past>> = const { RefCell::new(Vec::new()) };
 }
 
-fn with_history<T>(moment: &Moment<'_>, rows: &crate::model::RowMap, use_it: impl FnOnce(&[Past]) -> T) -> T {
+fn with_history<T>(moment: &Moment<'_>, rows: &RowMap, use_it: impl FnOnce(&[Past]) -> T) -> T {
     let mut history = HISTORY.take();
     history.clear();
     moment.history(rows, &mut history);
@@ -35,6 +36,24 @@ impl ModelSource {
     /// Reads the loaded model of this name.
     pub fn new(model: CompactString) -> Self {
         Self { model }
+    }
+}
+
+/// What is allowed, by row.
+struct AllowedRows<'a> {
+    rows: &'a RowMap,
+    allowed: Allowed<'a>,
+    /// The rows that the request names, where it names all that may be.
+    listed: Option<Vec<Row>>,
+}
+
+impl Allow for AllowedRows<'_> {
+    fn allows(&self, row: Row) -> bool {
+        self.rows.item(row).is_some_and(self.allowed)
+    }
+
+    fn listed(&self) -> Option<&[Row]> {
+        self.listed.as_deref()
     }
 }
 
@@ -60,7 +79,15 @@ impl Source for ModelSource {
     ) -> Result<Vec<Found>, StageError> {
         let (model, rows) =
             moment.model(&self.model).ok_or_else(|| StageError::NoModel(self.model.clone()))?;
-        let allow = |row: Row| rows.item(row).is_some_and(allowed);
+        let included = &moment.request.include;
+        let listed = (!included.is_empty()).then(|| {
+            let items = included.iter().filter_map(|id| moment.catalogue.index(id.as_str()));
+            let mut listed: Vec<Row> = items.filter_map(|item| rows.row(item)).collect();
+            listed.sort_unstable();
+            listed.dedup();
+            listed
+        });
+        let allow = AllowedRows { rows: &rows, allowed, listed };
         let scored = match moment.item {
             Some(item) => match rows.row(item) {
                 Some(row) => model.similar(row, limit, &allow),

@@ -6,8 +6,9 @@ use std::time::Duration;
 use headwater_base::{Actor, Clock, Event, EventId, Fact, ItemId, Timestamp, UserId};
 use headwater_features::{Follower, FollowerOptions};
 use headwater_log::{EmbeddedLog, EventLog, LogOptions};
+use headwater_models::index::ClusterOptions;
 use headwater_pipeline::refresh::Step;
-use headwater_pipeline::{Refresher, Request};
+use headwater_pipeline::{IndexOptions, Refresher, Request};
 use tempfile::TempDir;
 
 use crate::world::{World, home, ids, interaction, spec};
@@ -82,6 +83,51 @@ fn an_item_first_seen_a_minute_ago_has_a_vector() {
     let like = Request { item: Some(ItemId::trusted("newcomer")), ..home("nobody", 3) };
     let answer = live.world.ask(&like);
     assert!(ids(&answer).iter().all(|id| id.starts_with("b-item")), "{answer:?}");
+}
+
+#[test]
+fn clusters_are_built_beside_and_stay_when_the_model_grows() {
+    let live = Live::new();
+    live.train();
+    let model = || Arc::clone(&live.world.engine.snapshot().models["ials"]);
+    let before = live.world.home("b8", 16);
+    let clusters = ClusterOptions { clusters: 3, recall: 1.0, threads: 1, ..ClusterOptions::default() };
+    let mut refresher = live.refresher().with_index(IndexOptions { from: Some(16), clusters });
+    assert!(model().index_report().is_none());
+    while model().index_report().is_none() {
+        refresher.step().unwrap();
+    }
+    let report = model().index_report().unwrap();
+    assert_eq!((report.clusters, report.rows), (3, 16));
+    assert_eq!(ids(&live.world.home("b8", 16)), ids(&before));
+    for user in 0..6 {
+        live.click(&format!("b{user}"), "newcomer");
+    }
+    live.world.later(Duration::from_secs(60));
+    while model().appended() == 0 {
+        refresher.step().unwrap();
+    }
+    assert_eq!(model().index_report(), Some(report));
+    let brought = |answer: &headwater_pipeline::Answer| {
+        answer.items.iter().any(|item| item.id.as_str() == "newcomer" && item.source == "ials")
+    };
+    assert!(brought(&live.world.home("b8", 16)));
+    // The request's own list is all that is read of the model.
+    let only =
+        Request { include: vec![ItemId::trusted("newcomer"), ItemId::trusted("unheard")], ..home("b8", 9) };
+    let answer = live.world.ask(&only);
+    assert_eq!((ids(&answer), brought(&answer)), (vec!["newcomer"], true));
+}
+
+#[test]
+fn a_small_model_is_read_whole() {
+    let live = Live::new();
+    live.train();
+    let mut refresher = live.refresher().with_index(IndexOptions::default());
+    for _ in 0..3 {
+        refresher.step().unwrap();
+    }
+    assert!(live.world.engine.snapshot().models["ials"].index_report().is_none());
 }
 
 #[test]

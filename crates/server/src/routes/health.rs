@@ -68,7 +68,18 @@ async fn metrics(State(app): Shared) -> Response {
             ("headwater_views_failed_reads", spilled.failed_reads as f64),
         ]);
     }
-    let text = app.metrics.render(&gauges);
+    let snapshot = app.parts.engine.snapshot();
+    let indexed = snapshot.models.iter().filter_map(|(name, model)| {
+        let report = model.index_report()?;
+        let gauges = [
+            ("headwater_index_recall", report.recall),
+            ("headwater_index_read_share", report.share),
+            ("headwater_index_items", report.rows as f64),
+            ("headwater_index_bytes", report.bytes as f64),
+        ];
+        Some((name.to_string(), gauges))
+    });
+    let text = app.metrics.render(&gauges, &indexed.collect::<Vec<_>>());
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
 }
 

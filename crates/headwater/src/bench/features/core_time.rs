@@ -4,18 +4,18 @@ use crate::bench::BenchError;
 use crate::clock::Stopwatch;
 
 /// Runs from its start.
-pub(super) struct CoreTime {
+pub(in crate::bench) struct CoreTime {
     nanoseconds: u64,
     clock: Stopwatch,
 }
 
 impl CoreTime {
-    pub(super) fn start() -> Result<Self, BenchError> {
+    pub(in crate::bench) fn start() -> Result<Self, BenchError> {
         Ok(Self { nanoseconds: on_core()?, clock: Stopwatch::start() })
     }
 
     /// Seconds on a core, and by the clock.
-    pub(super) fn seconds(&self) -> Result<(f64, f64), BenchError> {
+    pub(in crate::bench) fn seconds(&self) -> Result<(f64, f64), BenchError> {
         let clock = self.clock.seconds();
         Ok(((on_core()? - self.nanoseconds) as f64 / 1e9, clock))
     }

@@ -5,7 +5,7 @@
 //! lengthens less than the clock's.
 
 mod backfill;
-mod core_time;
+pub(super) mod core_time;
 mod data_set;
 mod declared;
 mod ingested;

@@ -1,0 +1,167 @@
+//! `bench index`: the best of a million items by inner product, exactly and through clusters.
+//!
+//! The items are made up as a factorisation would have them: singular values that decay, some thousands of tastes around
+//! which items lie, and lengths that differ as popularity does. Users lie between two tastes. Those on whom recall is
+//! measured had no part in choosing how many clusters a search reads.
+
+use std::sync::Arc;
+
+use headwater_base::random::{Random, seeded};
+use headwater_models::Row;
+use headwater_models::index::{ClusterOptions, Clusters, MEASURED, QuantisedIndex};
+use rand::RngExt as _;
+
+use super::BenchError;
+use super::features::core_time::CoreTime;
+use super::knobs::Knobs;
+use super::report::{Figure, Report};
+
+/// Around which the items lie.
+const TASTES: usize = 2_000;
+/// Users on whom the clusters are tuned.
+const SAMPLES: usize = 400;
+/// Users whom the exact search answers too.
+const EXACT: usize = 200;
+/// How steeply the singular values decay.
+const DECAY: f32 = -0.6;
+
+struct Plan {
+    items: usize,
+    queries: usize,
+    inserts: usize,
+    rounds: usize,
+    seed: u64,
+    options: ClusterOptions,
+}
+
+struct Made {
+    items: Vec<f32>,
+    samples: Vec<f32>,
+    users: Vec<f32>,
+}
+
+/// Runs it.
+pub fn run(mut knobs: Knobs) -> Result<Report, BenchError> {
+    let defaults = ClusterOptions::default();
+    let dimensions = knobs.take_list("dimensions", &[64, 128])?;
+    let plan = Plan {
+        items: knobs.take("items", 1_000_000_usize)?.max(MEASURED),
+        queries: knobs.take("queries", 2_000_usize)?.max(EXACT),
+        inserts: knobs.take("inserts", 1_000)?,
+        rounds: knobs.take("rounds", 3_usize)?.max(1),
+        seed: knobs.take("seed", 1)?,
+        options: ClusterOptions {
+            clusters: knobs.take("clusters", defaults.clusters)?,
+            recall: knobs.take("recall", defaults.recall)?,
+            ..defaults
+        },
+    };
+    knobs.finish()?;
+    plan.options.validate().map_err(|error| BenchError::Usage(error.to_string()))?;
+    let mut report = Report::new("index");
+    for d in dimensions {
+        if d == 0 {
+            return Err(BenchError::Usage("`dimensions=0`: expected at least 1".into()));
+        }
+        measure(&mut report, d, &plan)?;
+    }
+    report.notes.push(format!(
+        "{} items; the {MEASURED} best of each of {} users; rates by the time that one thread was on a core; recall is \
+         chosen to be {} on {SAMPLES} other users",
+        plan.items, plan.queries, plan.options.recall
+    ));
+    Ok(report)
+}
+
+fn measure(report: &mut Report, d: usize, plan: &Plan) -> Result<(), BenchError> {
+    let made = make(d, plan);
+    let broken = |error: headwater_models::ModelError| BenchError::Answer(error.to_string());
+    let all = |_: Row| true;
+    let mut add = |name: &str, figure| report.figures.add(format!("{name}_{d}"), figure);
+
+    let time = CoreTime::start()?;
+    let mut index = QuantisedIndex::from_rows(d, &made.items).map_err(broken)?;
+    add("exact_build_seconds", Figure::once(time.seconds()?.1, "s"));
+    add("exact_bytes", Figure::once(index.bytes() as f64, "bytes"));
+    let mut truth = Vec::with_capacity(EXACT);
+    let time = CoreTime::start()?;
+    for user in made.users.chunks_exact(d).take(EXACT) {
+        truth.push(index.search_exact(user, MEASURED, &all));
+    }
+    add("exact_queries_per_second", Figure::once(EXACT as f64 / time.seconds()?.0, "1/s"));
+
+    let time = CoreTime::start()?;
+    let clusters = Clusters::build(&index, &made.samples, &plan.options).map_err(broken)?;
+    let clusters = Arc::new(clusters);
+    add("clusters_build_seconds", Figure::once(time.seconds()?.1, "s"));
+    index.attach(Arc::clone(&clusters)).map_err(broken)?;
+    add("clusters_bytes", Figure::once(index.bytes() as f64, "bytes"));
+    add("clusters", Figure::once(clusters.report().clusters as f64, ""));
+    add("clusters_read_share", Figure::once(clusters.report().share, ""));
+    let mut met = 0;
+    for (user, exact) in made.users.chunks_exact(d).zip(&truth) {
+        let found = index.search(user, MEASURED, &all);
+        met += exact.iter().filter(|scored| found.contains(scored)).count();
+    }
+    add("recall@100", Figure::once(met as f64 / (EXACT * MEASURED) as f64, ""));
+    let mut rates = Vec::with_capacity(plan.rounds);
+    for _ in 0..plan.rounds {
+        let time = CoreTime::start()?;
+        for user in made.users.chunks_exact(d) {
+            std::hint::black_box(index.search(user, MEASURED, &all));
+        }
+        rates.push((made.users.len() / d) as f64 / time.seconds()?.0);
+    }
+    add("queries_per_second", Figure::median(&rates, "1/s"));
+
+    // Each new item is some user's, lengthened until it is the best for them: the next search must bring it.
+    let mut visible = 0;
+    let mut spent = 0.0;
+    for user in made.users.chunks_exact(d).cycle().take(plan.inserts) {
+        let best = index.search(user, 1, &all).first().map_or(1.0, |scored| scored.score);
+        let norm: f32 = user.iter().map(|x| x * x).sum();
+        let vector: Vec<f32> = user.iter().map(|x| x * 1.1 * best / norm).collect();
+        let time = CoreTime::start()?;
+        // As a server does it: the index in use stays, the next one shares all but what is new.
+        let mut next = index.clone();
+        let row = next.append(&vector).map_err(broken)?;
+        index = next;
+        spent += time.seconds()?.0;
+        visible += usize::from(index.search(user, 1, &all).first().is_some_and(|scored| scored.row == row));
+    }
+    if plan.inserts > 0 {
+        add("insert_us", Figure::once(spent / plan.inserts as f64 * 1e6, "us"));
+        add("inserts_in_the_next_answer", Figure::once(visible as f64 / plan.inserts as f64, ""));
+    }
+    Ok(())
+}
+
+fn make(d: usize, plan: &Plan) -> Made {
+    let mut random = seeded(plan.seed, &format!("bench/index/{d}"));
+    let values: Vec<f32> = (0..d).map(|k| (1.0 + k as f32).powf(DECAY)).collect();
+    let tastes: Vec<f32> = (0..TASTES * d).map(|k| normal(&mut random) * values[k % d]).collect();
+    let mut items = Vec::with_capacity(plan.items * d);
+    for _ in 0..plan.items {
+        let taste = random.random_range(0..TASTES) * d;
+        let length = (0.5 * normal(&mut random)).exp();
+        items.extend((0..d).map(|k| length * (tastes[taste + k] + 0.6 * values[k] * normal(&mut random))));
+    }
+    let mut users = |count: usize| {
+        let mut users = Vec::with_capacity(count * d);
+        for _ in 0..count {
+            let (one, other) = (random.random_range(0..TASTES) * d, random.random_range(0..TASTES) * d);
+            let between =
+                |k: usize, noise: f32| tastes[one + k] + 0.7 * tastes[other + k] + 0.5 * values[k] * noise;
+            users.extend((0..d).map(|k| between(k, normal(&mut random))));
+        }
+        users
+    };
+    Made { samples: users(SAMPLES), users: users(plan.queries), items }
+}
+
+/// A number of the normal distribution (Box and Muller).
+fn normal(random: &mut Random) -> f32 {
+    let (radius, angle): (f32, f32) =
+        (random.random_range(f32::MIN_POSITIVE..1.0), random.random_range(0.0..1.0));
+    (-2.0 * radius.ln()).sqrt() * (std::f32::consts::TAU * angle).cos()
+}

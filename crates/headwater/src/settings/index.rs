@@ -1,0 +1,64 @@
+//! How the items of models with vectors are searched.
+
+use headwater_models::index::ClusterOptions;
+use headwater_pipeline::IndexOptions;
+use headwater_pipeline::index::CLUSTERS_FROM;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Settings;
+
+/// How a search goes about it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum IndexKind {
+    /// Through clusters from 15,000 items on, below that exactly.
+    #[default]
+    Auto,
+    /// Every item is read, and the best are always found.
+    Exact,
+    /// Only the clusters of items that promise most are read.
+    Clusters,
+}
+
+/// `[index]`
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct IndexSettings {
+    /// How the items of factorisations are searched for the best: `auto` goes through clusters from 15,000 items on and is exact
+    /// below, `exact` reads every item, `clusters` reads only the clusters of items that promise most. Clusters are built
+    /// beside the running server.
+    pub kind: IndexKind,
+    /// Share of the exact 100 best items that a search through clusters should find, from 0.5 to 1; more takes longer.
+    pub recall: f32,
+}
+
+impl Default for IndexSettings {
+    fn default() -> Self {
+        Self { kind: IndexKind::default(), recall: ClusterOptions::default().recall }
+    }
+}
+
+impl IndexSettings {
+    /// The same as the pipeline is told, on a machine of `cores` cores: building leaves half of them to those who ask.
+    pub fn options(&self, cores: usize) -> IndexOptions {
+        let from = match self.kind {
+            IndexKind::Auto => Some(CLUSTERS_FROM),
+            IndexKind::Exact => None,
+            IndexKind::Clusters => Some(1),
+        };
+        let threads = (cores / 2).max(1);
+        IndexOptions {
+            from,
+            clusters: ClusterOptions { recall: self.recall, threads, ..ClusterOptions::default() },
+        }
+    }
+}
+
+pub(super) fn contradictions(settings: &Settings) -> Vec<(String, String)> {
+    let recall = settings.index.recall;
+    if (0.5..=1.0).contains(&recall) {
+        return Vec::new();
+    }
+    vec![("index.recall".to_owned(), format!("`index.recall` must be from 0.5 to 1, and not {recall}"))]
+}
