@@ -97,6 +97,7 @@ fn main() {
                 options.solver =
                     if steps == 0 { Solver::Cholesky } else { Solver::ConjugateGradient { steps } };
             }
+            "block" => options.solver = Solver::Blocks { size: value.parse().unwrap() },
             _ => panic!("unknown setting {key}"),
         }
     }

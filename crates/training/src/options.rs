@@ -40,9 +40,17 @@ impl TrainingOptions {
     /// The keys that [`TrainingOptions::set`] takes for a kind of model; none for one that is not trained.
     pub fn keys(kind: ModelKind) -> &'static [&'static str] {
         match kind {
-            ModelKind::Ials => {
-                &["alpha0", "factors", "half_life_days", "iterations", "lambda", "nu", "seed", "steps"]
-            }
+            ModelKind::Ials => &[
+                "alpha0",
+                "block",
+                "factors",
+                "half_life_days",
+                "iterations",
+                "lambda",
+                "nu",
+                "seed",
+                "steps",
+            ],
             ModelKind::Filter => &[
                 "components",
                 "form",
@@ -207,6 +215,11 @@ impl TrainingOptions {
             }
             "sharpness" => self.peers.sharpness = parse(key, value, "a number from 0.1 to 10")?,
             "sharpen" => self.filter.sharpen = parse(key, value, "a number, not negative")?,
+            "block" => {
+                let size = parse(key, value, "a number of factors, or 0 for conjugate gradient")?;
+                self.ials.solver =
+                    if size == 0 { IalsOptions::default().solver } else { Solver::Blocks { size } };
+            }
             "steps" => {
                 let steps = parse(key, value, "a number of conjugate gradient steps, or 0 for exact")?;
                 self.ials.solver =
@@ -273,8 +286,13 @@ impl TrainingOptions {
             "seed" => ials.seed.into(),
             "sharpen" => short(filter.sharpen),
             "sharpness" => short(peers.sharpness),
+            "block" => match ials.solver {
+                Solver::Blocks { size } => size.into(),
+                Solver::ConjugateGradient { .. } | Solver::Cholesky => Value::Null,
+            },
             "steps" => match ials.solver {
                 Solver::ConjugateGradient { steps } => steps.into(),
+                Solver::Blocks { .. } => Value::Null,
                 Solver::Cholesky => 0.into(),
             },
             "user_power" if kind == ModelKind::Peers => short(peers.user_power),
@@ -341,6 +359,7 @@ mod tests {
                 let before = options.to_map(kind)[*key].clone();
                 let value = match key.rsplit('.').next() {
                     Some("form") => "ease",
+                    Some("block") => "16",
                     Some("members") => "ials, peers",
                     Some("sharpness") => "3",
                     _ => "2",

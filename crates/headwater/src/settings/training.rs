@@ -142,6 +142,9 @@ pub struct IalsSettings {
     pub half_life_days: f32,
     /// Steps of the conjugate gradient per solve; 0 solves exactly.
     pub steps: usize,
+    /// Instead, factors solved at once while the others stay, each block once per solve: a multiple of 8 from 8 to 256; 0
+    /// leaves it to `steps`.
+    pub block: usize,
     /// Where the first vectors come from; the same log, settings and seed give the same model.
     pub seed: u64,
 }
@@ -149,9 +152,10 @@ pub struct IalsSettings {
 impl Default for IalsSettings {
     fn default() -> Self {
         let defaults = TrainingOptions::default();
-        let steps = match defaults.ials.solver {
-            Solver::ConjugateGradient { steps } => steps,
-            Solver::Cholesky => 0,
+        let (steps, block) = match defaults.ials.solver {
+            Solver::ConjugateGradient { steps } => (steps, 0),
+            Solver::Blocks { size } => (1, size),
+            Solver::Cholesky => (0, 0),
         };
         Self {
             factors: defaults.ials.factors,
@@ -161,6 +165,7 @@ impl Default for IalsSettings {
             nu: defaults.ials.nu,
             half_life_days: defaults.half_life_days.unwrap_or(0.0),
             steps,
+            block,
             seed: defaults.ials.seed,
         }
     }
@@ -176,9 +181,10 @@ impl IalsSettings {
                 alpha0: self.alpha0,
                 lambda: self.lambda,
                 nu: self.nu,
-                solver: match self.steps {
-                    0 => Solver::Cholesky,
-                    steps => Solver::ConjugateGradient { steps },
+                solver: match (self.block, self.steps) {
+                    (0, 0) => Solver::Cholesky,
+                    (0, steps) => Solver::ConjugateGradient { steps },
+                    (size, _) => Solver::Blocks { size },
                 },
                 seed: self.seed,
             },

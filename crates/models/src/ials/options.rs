@@ -30,6 +30,13 @@ pub enum Solver {
         /// Steps, at least 1.
         steps: usize,
     },
+    /// So many factors at a time, exactly, each once, given the others: the subspaces of iALS++ (Rendle et al. 2021,
+    /// "iALS++: Speeding up Matrix Factorization with Subspace Optimization"), started from the vector of the iteration
+    /// before.
+    Blocks {
+        /// Factors of a block, a multiple of 8 from 8 to 256.
+        size: usize,
+    },
     /// Exactly.
     Cholesky,
 }
@@ -72,8 +79,14 @@ impl IalsOptions {
             "a finite number above 0",
         )?;
         check(finite(self.nu) && (-4.0..=4.0).contains(&self.nu), "nu", self.nu.into(), "-4 to 4")?;
-        let Solver::ConjugateGradient { steps } = self.solver else { return Ok(()) };
-        check(steps >= 1, "steps", steps as f64, "at least 1")
+        match self.solver {
+            Solver::ConjugateGradient { steps } => check(steps >= 1, "steps", steps as f64, "at least 1"),
+            Solver::Blocks { size } => {
+                let fits = (8..=256).contains(&size) && size.is_multiple_of(8);
+                check(fits, "block", size as f64, "a multiple of 8 from 8 to 256")
+            }
+            Solver::Cholesky => Ok(()),
+        }
     }
 
     /// The regularisation of a row whose observed weights add up to `weight`, against `others` rows of the other

@@ -143,6 +143,58 @@ impl Workspace {
         self.unscale(x);
     }
 
+    /// Improves `x` block by block of `size` factors, each solved exactly while the others stay.
+    ///
+    /// With `e = r - Zv` kept current, block B moves by `(1 + Z_B'Z_B)^-1 (Z_B'e - v_B)`: a sweep of block Gauss-Seidel on
+    /// the system above, so the objective never rises.
+    #[inline(always)]
+    pub(crate) fn sweep(&mut self, side: &Side<'_>, size: usize, x: &mut [f32]) {
+        let width = side.width;
+        let Self { rows, roots, scale, products, direction, matrix, .. } = self;
+        for (x, scale) in x.iter_mut().zip(&*scale).take(side.factors) {
+            *x /= scale;
+        }
+        multiply(rows, x, products);
+        for (error, root) in products.iter_mut().zip(&*roots) {
+            *error = root - *error;
+        }
+        for first in (0..width).step_by(size) {
+            let size = size.min(width - first);
+            let block = first..first + size;
+            matrix.clear();
+            matrix.resize(size * size, 0.0);
+            direction.clear();
+            direction.extend(x[block.clone()].iter().map(|v| -v));
+            // Only what lies right of the diagonal is read; tiles of 8 x 8 stay in registers over all rows.
+            for left in (0..size).step_by(8) {
+                for right in (left..size).step_by(8) {
+                    let tile = tile_gram(rows, width, first + left, first + right);
+                    for (row, lanes) in tile.iter().enumerate() {
+                        matrix[(left + row) * size + right..][..8].copy_from_slice(lanes);
+                    }
+                }
+            }
+            for (number, target) in blocks_mut(direction).iter_mut().enumerate() {
+                let mut sum = *target;
+                for (row, error) in rows.chunks_exact(width).zip(&*products) {
+                    scale_add(&mut sum, *error, &blocks(row)[first / 8 + number]);
+                }
+                *target = sum;
+            }
+            for k in 0..size {
+                matrix[k * size + k] += 1.0;
+            }
+            cholesky::solve(matrix, direction, size, size);
+            for (v, step) in x[block.clone()].iter_mut().zip(&*direction) {
+                *v += step;
+            }
+            for (row, error) in rows.chunks_exact(width).zip(products.iter_mut()) {
+                *error -= dot(&row[block.clone()], direction);
+            }
+        }
+        self.unscale(x);
+    }
+
     /// Solves exactly.
     #[inline(always)]
     pub(crate) fn exact(&mut self, side: &Side<'_>, x: &mut [f32]) {
@@ -248,6 +300,20 @@ fn combine_blocks<const N: usize>(
         }
     }
     *target = sums;
+}
+
+/// Eight rows and eight columns of `Z'Z`.
+#[inline(always)]
+fn tile_gram(rows: &[f32], width: usize, left: usize, right: usize) -> [Lanes; 8] {
+    let mut tile = [[0f32; 8]; 8];
+    for row in rows.chunks_exact(width) {
+        let row = blocks(row);
+        let (left, right) = (row[left / 8], &row[right / 8]);
+        for k in 0..8 {
+            scale_add(&mut tile[k], left[k], right);
+        }
+    }
+    tile
 }
 
 #[inline(always)]

@@ -1,5 +1,9 @@
 //! Training and fold-in against a naive dense solution in double precision.
 
+use headwater_base::random::seeded;
+use rand::RngExt as _;
+
+use super::solve::Workspace;
 use super::train::Training;
 use super::*;
 use crate::kernels::portable;
@@ -95,10 +99,10 @@ fn folding_in_equals_the_naive_solution_for_short_and_long_histories() {
 }
 
 #[test]
-fn both_solvers_reach_the_same_training_solution() {
+fn all_solvers_reach_the_same_training_solution() {
     let matrix = blocks();
     let mut scores = Vec::new();
-    for solver in [Solver::Cholesky, Solver::ConjugateGradient { steps: 3 }] {
+    for solver in [Solver::Cholesky, Solver::ConjugateGradient { steps: 3 }, Solver::Blocks { size: 8 }] {
         let options = IalsOptions { iterations: 120, solver, ..options(6) };
         let model = train(&matrix, &options, &mut |_| {}).unwrap();
         let mut found = vec![0.0; 41];
@@ -106,8 +110,42 @@ fn both_solvers_reach_the_same_training_solution() {
         model.score(&Query { history: &history, item: None }, &(0..41).collect::<Vec<_>>(), &mut found);
         scores.push(found);
     }
-    for (a, b) in scores[0].iter().zip(&scores[1]) {
-        assert!((a - b).abs() < 2e-3, "{scores:?}");
+    for other in &scores[1..] {
+        for (a, b) in scores[0].iter().zip(other) {
+            assert!((a - b).abs() < 2e-3, "{scores:?}");
+        }
+    }
+}
+
+#[test]
+fn sweeps_over_blocks_end_at_the_exact_solution() {
+    let (factors, width) = (20, 32);
+    let mut random = seeded(5, "sweeps");
+    let mut vector = || -> Vec<f32> {
+        (0..width).map(|k| if k < factors { random.random_range(-1.0..1.0) } else { 0.0 }).collect()
+    };
+    let observed: Vec<Vec<f32>> = (0..30).map(|_| vector()).collect();
+    let implicit: Vec<f32> = (0..factors).map(|k| 0.5 + k as f32 / 10.0).collect();
+    let side = Side { width, factors, implicit: &implicit };
+    let mut workspace = Workspace::default();
+    let begin = |workspace: &mut Workspace| {
+        workspace.begin(&side, 0.3, observed.len());
+        for (number, vector) in observed.iter().enumerate() {
+            workspace.observe(number, vector, 1.0 + number as f32 / 10.0);
+        }
+    };
+    let mut exact = vec![0.0; width];
+    begin(&mut workspace);
+    workspace.exact(&side, &mut exact);
+    for size in [8, 16, 24, 256] {
+        let mut x = vector();
+        for _ in 0..400 {
+            begin(&mut workspace);
+            workspace.sweep(&side, size, &mut x);
+        }
+        for (a, b) in x.iter().zip(&exact) {
+            assert!((a - b).abs() < 1e-4, "blocks of {size}: {x:?} is not {exact:?}");
+        }
     }
 }
 
@@ -141,11 +179,15 @@ fn a_trained_item_equals_the_naive_solution_and_its_own_fold_in() {
 #[test]
 fn the_objective_falls_with_every_iteration() {
     let matrix = blocks();
-    for solver in
-        [Solver::Cholesky, Solver::ConjugateGradient { steps: 1 }, Solver::ConjugateGradient { steps: 3 }]
-    {
+    for solver in [
+        Solver::Cholesky,
+        Solver::ConjugateGradient { steps: 1 },
+        Solver::ConjugateGradient { steps: 3 },
+        Solver::Blocks { size: 8 },
+        Solver::Blocks { size: 16 },
+    ] {
         let mut seen = Vec::new();
-        let options = IalsOptions { solver, iterations: 12, ..options(8) };
+        let options = IalsOptions { solver, iterations: 12, ..options(20) };
         train(&matrix, &options, &mut |report| seen.push(report.objective())).unwrap();
         assert_eq!(seen.len(), 12);
         assert!(seen.is_sorted_by(|a, b| *a >= *b * (1.0 - 1e-7)), "{solver:?} {seen:?}");
@@ -223,6 +265,9 @@ fn options_outside_their_range_are_refused_by_name() {
     assert_eq!(refused(IalsOptions { lambda: 0.0, ..good }), "lambda");
     assert_eq!(refused(IalsOptions { nu: f32::NAN, ..good }), "nu");
     assert_eq!(refused(IalsOptions { solver: Solver::ConjugateGradient { steps: 0 }, ..good }), "steps");
+    for size in [0, 12, 264] {
+        assert_eq!(refused(IalsOptions { solver: Solver::Blocks { size }, ..good }), "block");
+    }
 }
 
 #[test]

@@ -201,14 +201,15 @@ vectorised! {
             let row = task.matrix.row(task.first + offset);
             match task.solver {
                 _ if row.is_empty() => x.fill(0.0),
-                Solver::ConjugateGradient { .. } if row.len() > EXACT => waiting.push(offset),
+                Solver::ConjugateGradient { .. } | Solver::Blocks { .. } if row.len() > EXACT => {
+                    waiting.push(offset);
+                }
                 _ => {
                     gather(workspace, task, row);
                     workspace.exact(&task.side, x);
                 }
             }
         }
-        let Solver::ConjugateGradient { steps } = task.solver else { return };
         turned.resize(4 * width, 0.0);
         for four in waiting.chunks(4) {
             let start = |k: usize| {
@@ -218,7 +219,11 @@ vectorised! {
             rotate_tile(task.rotation, [start(0), start(1), start(2), start(3)], turned);
             for (&offset, x) in four.iter().zip(turned.chunks_exact_mut(width)) {
                 gather(workspace, task, task.matrix.row(task.first + offset));
-                workspace.conjugate_gradient(&task.side, steps, x);
+                match task.solver {
+                    Solver::ConjugateGradient { steps } => workspace.conjugate_gradient(&task.side, steps, x),
+                    Solver::Blocks { size } => workspace.sweep(&task.side, size, x),
+                    Solver::Cholesky => workspace.exact(&task.side, x),
+                }
                 solved[offset * width..(offset + 1) * width].copy_from_slice(x);
             }
         }
