@@ -22,7 +22,6 @@ mod kinds;
 mod neighbours;
 pub mod options;
 mod popularity;
-mod prefetch;
 pub mod profiles;
 mod read;
 mod replay;

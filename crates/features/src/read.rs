@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use compact_str::CompactString;
 use headwater_base::{Actor, FeatureValue, Fields, Timestamp, Value};
+use headwater_models::prefetch::prefetch;
 
 use crate::catalogue::Catalogue;
 use crate::declared::plan::{Place, ReadOp, Source, layout_of};
 use crate::declared::{FieldRef, Part, Plan, TimeFeature};
-use crate::prefetch::prefetch;
 use crate::state::State;
 use crate::tiles::{GroupLayout, NO_WORD, Row};
 use crate::{FeaturesError, ItemIndex};

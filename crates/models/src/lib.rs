@@ -15,6 +15,7 @@ pub mod metrics;
 pub mod model;
 pub mod peers;
 pub mod popular;
+pub mod prefetch;
 pub mod streaming;
 mod sums;
 pub mod top;

@@ -15,11 +15,11 @@ use std::sync::Arc;
 
 use headwater_base::{Event, Fact, Interaction, Timestamp};
 use headwater_log::{Offset, Partition};
+use headwater_models::prefetch::prefetch;
 
 use crate::Replay;
 use crate::declared::Part;
 use crate::declared::plan::{Place, Plan, Table, layout_of};
-use crate::prefetch::prefetch;
 use crate::profiles::places::or_none;
 use crate::read::window::{of_fixed, of_large};
 use crate::read::{FeatureRequest, FeatureRows, Found, OtherRead, OtherSource, Reads, WindowRead};

@@ -2,13 +2,14 @@
 
 use std::io::{Read, Write};
 
+use headwater_models::prefetch::prefetch;
+
 use super::Touch;
 use super::sketch::Sketch;
 pub(crate) use super::sketch::{Distinct, Frequent, Quantile, Recent};
 use crate::FeaturesError;
 use crate::bytes::{Reader, Writer};
 use crate::declared::hop::Hop;
-use crate::prefetch::prefetch;
 
 /// What the large tiles of a group hold.
 #[derive(Clone, Debug, PartialEq)]

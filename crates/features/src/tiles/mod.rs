@@ -15,10 +15,11 @@ mod sketch;
 
 use std::io::{Read, Write};
 
+use headwater_models::prefetch::prefetch;
+
 use crate::FeaturesError;
 use crate::bytes::{Reader, Writer, damaged};
 use crate::declared::hop::Tiles;
-use crate::prefetch::prefetch;
 use fixed::TilesLayout;
 use large::{LargeLayout, LargeTile};
 use pairs::{Pair, PairsLayout};

@@ -116,15 +116,5 @@ pub(crate) fn dot_four(rows: &[f32], vector: &[f32]) -> [f32; 4] {
 /// Asks for a row that is about to be read from a random place. Changes nothing but the time it takes.
 #[inline(always)]
 pub(crate) fn prefetch(row: &[f32]) {
-    #[cfg(target_arch = "x86_64")]
-    for line in row.chunks(16) {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: SSE is part of x86-64, and a prefetch may name any address; this one is in the row.
-        #[allow(unsafe_code, reason = "a hint that only exists as an intrinsic")]
-        unsafe {
-            _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast());
-        }
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = row;
+    row.chunks(16).for_each(crate::prefetch::prefetch);
 }

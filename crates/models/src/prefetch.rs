@@ -1,8 +1,8 @@
 //! Asks the processor for memory that is needed soon.
 
 /// Begins to load where `value` lies, and waits for nothing. A hint: without it everything is the same, slower.
-#[inline]
-pub(crate) fn prefetch<T: ?Sized>(value: &T) {
+#[inline(always)]
+pub fn prefetch<T: ?Sized>(value: &T) {
     #[cfg(target_arch = "x86_64")]
     {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
