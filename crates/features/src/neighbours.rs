@@ -17,7 +17,7 @@ pub(crate) struct Neighbours {
 
 impl Neighbours {
     pub(crate) fn new(options: &ViewsOptions) -> Self {
-        Self { model: CoVisitation::new(&options.neighbours), options: options.neighbours.clone() }
+        Self { model: CoVisitation::new(&options.neighbours), options: options.neighbours }
     }
 }
 

@@ -36,7 +36,7 @@ impl Sessions {
     pub(crate) fn new(options: &ViewsOptions) -> Self {
         Self {
             model: SessionNeighbours::new(&options.sessions),
-            options: options.sessions.clone(),
+            options: options.sessions,
             read: Vec::new(),
             newest: Timestamp::EPOCH,
         }

@@ -17,7 +17,7 @@ use headwater_log::archive::{Archive, ArchiveError};
 use headwater_log::request_id::RequestIds;
 use headwater_log::{DecisionLog, EmbeddedLog, EventLog, LogError, Recovery};
 use headwater_pipeline::{
-    AnswerCache, DecisionRecorder, Engine, EngineParts, Refresher, RefresherHandle, Snapshot,
+    AnswerCache, DecisionRecorder, Engine, EngineParts, NoRecorder, Refresher, RefresherHandle, Snapshot,
 };
 use headwater_registry::{Registry, RegistryError};
 use headwater_server::{App, AppParts};
@@ -287,7 +287,11 @@ impl Platform {
         let engine = Arc::new(Engine::new(EngineParts {
             views: Arc::clone(&store.views),
             schema: Arc::clone(&store.schema),
-            recorder: Arc::new(DecisionRecorder::new(Arc::clone(&decisions))),
+            recorder: if settings.decisions.enabled {
+                Arc::new(DecisionRecorder::new(Arc::clone(&decisions)))
+            } else {
+                Arc::new(NoRecorder)
+            },
             clock: Arc::clone(clock),
             request_ids: Arc::new(RequestIds::new(options.seed)),
             cache: (settings.server.cached_answers > 0)

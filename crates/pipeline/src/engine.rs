@@ -14,6 +14,7 @@ use crate::cache::{AnswerCache, CacheKey, Versions};
 use crate::error::PipelineError;
 use crate::model::LoadedModel;
 use crate::moment::Moment;
+use crate::record::LOST;
 use crate::request::{Answer, AnswerItem, Explanation, ItemExplanation, Request};
 use crate::run::{Ranked, Run};
 use crate::snapshot::Snapshot;
@@ -208,6 +209,9 @@ impl Engine {
         answer: &mut Answer,
         position: Position,
     ) {
+        if !self.parts.recorder.keeps() {
+            return;
+        }
         let shown_items = answer.items.iter().map(|item| &item.id);
         let (views, clock) = (&self.parts.views, self.parts.clock.as_ref());
         let read = surface.features.read(views, clock, request, &answer.request_id, shown_items);
@@ -245,7 +249,7 @@ impl Engine {
         match self.parts.recorder.record(decision, self.parts.clock.now()) {
             Ok(()) => answer.recorded = true,
             Err(error) => answer.stages.push(Stage {
-                name: "recorder:decisions".into(),
+                name: LOST.into(),
                 entered: 1,
                 left: 0,
                 skipped: compact_str::format_compact!("{error}"),

@@ -35,7 +35,7 @@ pub use error::PipelineError;
 pub use index::IndexOptions;
 pub use model::LoadedModel;
 pub use moment::Moment;
-pub use record::{DecisionRecorder, RecordError};
+pub use record::{DecisionRecorder, NoRecorder, RecordError};
 pub use refresh::{Refresher, RefresherHandle};
 pub use request::{Answer, AnswerItem, CategoryFilter, Explanation, ItemExplanation, RankRequest, Request};
 pub use snapshot::Snapshot;

@@ -9,6 +9,9 @@ use thiserror::Error;
 
 use crate::stage::Recorder;
 
+/// The stage of an answer whose decision was lost.
+pub const LOST: &str = "recorder:decisions";
+
 /// Why a decision was not recorded. The answer leaves all the same, and says so.
 #[derive(Clone, Debug, Error)]
 pub enum RecordError {
@@ -18,6 +21,20 @@ pub enum RecordError {
     /// Another recorder's own reason.
     #[error("{0}")]
     Other(String),
+}
+
+/// Keeps no decisions: what was answered cannot be explained, judged or learnt from later.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoRecorder;
+
+impl Recorder for NoRecorder {
+    fn keeps(&self) -> bool {
+        false
+    }
+
+    fn record(&self, _: Decision, _: Timestamp) -> Result<(), RecordError> {
+        Ok(())
+    }
 }
 
 /// Appends decisions to the decision stream: written to the system before the answer leaves, synced by the stream's

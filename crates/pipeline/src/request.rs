@@ -71,7 +71,7 @@ pub struct Answer {
     pub stages: Vec<Stage>,
     /// Whether the list came from the cache (the decision is new all the same).
     pub cached: bool,
-    /// Whether the decision reached the decision stream.
+    /// Whether the decision reached the decision stream; it does not where none are kept.
     pub recorded: bool,
     /// The explanation, where asked for.
     pub explanation: Option<Explanation>,

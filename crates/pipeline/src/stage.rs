@@ -100,6 +100,11 @@ pub trait Selector: Send + Sync {
 
 /// Keeps what was decided.
 pub trait Recorder: Send + Sync {
+    /// Whether decisions are kept at all; where they are not, none is made up.
+    fn keeps(&self) -> bool {
+        true
+    }
+
     /// Hands the decision on before the answer leaves. Must not wait for a disk.
     fn record(&self, decision: Decision, now: Timestamp) -> Result<(), RecordError>;
 }

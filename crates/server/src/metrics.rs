@@ -88,7 +88,7 @@ impl Metrics {
         if answer.cached {
             self.cache_hits.increment(1);
         }
-        if !answer.recorded {
+        if answer.stages.iter().any(|stage| stage.name == headwater_pipeline::record::LOST) {
             self.decisions_lost.increment(1);
         }
         for stage in answer.stages.iter().filter(|stage| !stage.skipped.is_empty()) {

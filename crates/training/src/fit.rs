@@ -11,7 +11,7 @@ use headwater_models::ials::{self, Ials};
 use headwater_models::matrix::Csr;
 use headwater_models::peers::Peers;
 use headwater_models::popular::Popular;
-use headwater_models::streaming::{CoVisitation, DecayedPopularity, Pairs, Visit};
+use headwater_models::streaming::{CoVisitation, DecayedPopularity, Owner, Pairs, SessionNeighbours, Visit};
 use headwater_models::{Retrieve, Score};
 
 use crate::TrainingError;
@@ -28,6 +28,8 @@ pub enum ModelKind {
     Trending,
     /// What the same people touch close together.
     Neighbours,
+    /// What is in the latest sessions like this one.
+    Sessions,
     /// Factorisation for implicit feedback.
     Ials,
     /// Graph filter of the user's own history.
@@ -40,8 +42,16 @@ pub enum ModelKind {
 
 impl ModelKind {
     /// Every kind.
-    pub const ALL: [Self; 7] =
-        [Self::Popular, Self::Trending, Self::Neighbours, Self::Ials, Self::Filter, Self::Peers, Self::Blend];
+    pub const ALL: [Self; 8] = [
+        Self::Popular,
+        Self::Trending,
+        Self::Neighbours,
+        Self::Sessions,
+        Self::Ials,
+        Self::Filter,
+        Self::Peers,
+        Self::Blend,
+    ];
 
     /// The name used on the command line and in the registry.
     pub fn name(self) -> &'static str {
@@ -49,6 +59,7 @@ impl ModelKind {
             Self::Popular => "popular",
             Self::Trending => "trending",
             Self::Neighbours => "neighbours",
+            Self::Sessions => "sessions",
             Self::Ials => "ials",
             Self::Filter => "filter",
             Self::Peers => "peers",
@@ -95,6 +106,8 @@ pub enum Fitted {
     Trending(DecayedPopularity),
     /// See [`ModelKind::Neighbours`].
     Neighbours(CoVisitation),
+    /// See [`ModelKind::Sessions`].
+    Sessions(Box<SessionNeighbours>),
     /// See [`ModelKind::Ials`].
     Ials(Box<Ials>),
     /// See [`ModelKind::Filter`]: what serves, and the whole that it was cut from.
@@ -114,6 +127,7 @@ impl Fitted {
             Self::Popular(model) => model,
             Self::Trending(model) => model,
             Self::Neighbours(model) => model,
+            Self::Sessions(model) => model.as_ref(),
             Self::Ials(model) => model.as_ref(),
             Self::Filter(model) => &model.0,
             Self::Peers(model) => model.as_ref(),
@@ -126,7 +140,7 @@ impl Fitted {
     pub fn score(&self) -> Option<&dyn Score> {
         match self {
             Self::Popular(model) => Some(model),
-            Self::Trending(_) | Self::Neighbours(_) => None,
+            Self::Trending(_) | Self::Neighbours(_) | Self::Sessions(_) => None,
             Self::Ials(model) => Some(model.as_ref()),
             Self::Filter(model) => Some(&model.0),
             Self::Peers(model) => Some(model.as_ref()),
@@ -158,7 +172,8 @@ pub fn fit(
             }
             Ok(Fitted::Trending(trending))
         }
-        ModelKind::Neighbours => Ok(Fitted::Neighbours(fold_neighbours(split))),
+        ModelKind::Neighbours => Ok(Fitted::Neighbours(fold_neighbours(split, options))),
+        ModelKind::Sessions => Ok(Fitted::Sessions(Box::new(fold_sessions(split, options)))),
         ModelKind::Ials => Ok(Fitted::Ials(Box::new(fit_ials(split, options, progress)?))),
         ModelKind::Filter => Ok(Fitted::Filter(Box::new(fit_filter(split, options, progress)?))),
         ModelKind::Peers => Ok(Fitted::Peers(Box::new(fit_peers(split, options)?))),
@@ -167,9 +182,9 @@ pub fn fit(
 }
 
 /// Folds the training data as the server folds its log.
-fn fold_neighbours(split: &Split) -> CoVisitation {
+fn fold_neighbours(split: &Split, options: &TrainingOptions) -> CoVisitation {
     const BATCH: usize = 65_536;
-    let options = ViewsOptions::default().neighbours;
+    let options = options.neighbours;
     let threads = rayon::current_num_threads();
     let mut neighbours = CoVisitation::new(&options);
     let mut pairs = Pairs::new(&options);
@@ -185,6 +200,15 @@ fn fold_neighbours(split: &Split) -> CoVisitation {
         pairs.clear();
     }
     neighbours
+}
+
+/// Folds the training data as the server folds its log; a user's interactions are sessions by their times.
+fn fold_sessions(split: &Split, options: &TrainingOptions) -> SessionNeighbours {
+    let mut sessions = SessionNeighbours::new(&options.sessions);
+    for entry in &split.entries {
+        sessions.observe(Owner::from(entry.user), entry.item, entry.time);
+    }
+    sessions
 }
 
 /// Fits the factorisation.

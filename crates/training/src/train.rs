@@ -57,7 +57,11 @@ pub fn train<E: Into<TrainingError>>(
             PeersArtifact { model: *model, items: split.items, options: *options }.to_bundle(lineage)?
         }
         Fitted::Blend(model) => BlendArtifact::new(model.served, split.items, options).to_bundle(lineage)?,
-        Fitted::Popular(_) | Fitted::Trending(_) | Fitted::Neighbours(_) | Fitted::Exact(_) => {
+        Fitted::Popular(_)
+        | Fitted::Trending(_)
+        | Fitted::Neighbours(_)
+        | Fitted::Sessions(_)
+        | Fitted::Exact(_) => {
             return Err(TrainingError::NotTrained { kind: kind.name() });
         }
     };

@@ -5,6 +5,8 @@
 //! random search finds them in fewer trials than a grid (Bergstra and Bengio 2012). The other half is drawn near the best so
 //! far.
 
+mod streaming;
+
 use headwater_base::random::{Random, seeded};
 use rand::RngExt as _;
 use serde_json::{Value, json};
@@ -101,6 +103,9 @@ fn searched(kind: ModelKind, options: &mut TrainingOptions) -> Searched<'_> {
 }
 
 fn draw(random: &mut Random, kind: ModelKind, start: &TrainingOptions, timed: bool) -> TrainingOptions {
+    if !kind.is_trained() {
+        return streaming::draw(random, kind, start);
+    }
     let mut log_uniform = |[low, high]: [f32; 2]| low * (high / low).powf(random.random::<f32>());
     let mut options = *start;
     for (option, range) in searched(kind, &mut options).scaled {
@@ -117,6 +122,9 @@ fn draw(random: &mut Random, kind: ModelKind, start: &TrainingOptions, timed: bo
 
 /// Each option within a factor of two of what it is there, powers within a tenth.
 fn near(random: &mut Random, kind: ModelKind, best: &TrainingOptions) -> TrainingOptions {
+    if !kind.is_trained() {
+        return streaming::near(random, kind, best);
+    }
     let mut factor = || (2.0 * random.random::<f32>() - 1.0).exp2();
     let mut options = *best;
     for (option, _) in searched(kind, &mut options).scaled {

@@ -95,3 +95,12 @@ fn the_filter_beats_what_is_published_of_it_on_gowalla() {
     let lost = report.whole.expect("a filter has a whole").difference["ndcg@20"];
     assert!(lost.value > -0.002 && report.peak_memory_bytes < 8_000_000_000, "{lost:?}");
 }
+
+#[test]
+#[ignore = "needs the real data sets: set HEADWATER_DATA"]
+fn sessions_of_a_shop_are_continued_by_those_like_them() {
+    let report = run(ModelKind::Sessions, Preset::Sessions, "diginetica", &[]);
+    let (hits, rank) = (report.metrics["hit_rate@20"].value, report.metrics["mrr@20"].value);
+    assert_eq!(report.cases, 60_858);
+    assert!(hits >= 0.515 && rank >= 0.180, "hit_rate@20 {hits:.4}, mrr@20 {rank:.4}");
+}

@@ -19,6 +19,7 @@ pub mod loaded;
 pub mod peer;
 pub mod report;
 pub mod serve;
+pub mod sessions;
 pub mod traffic;
 pub mod workspace;
 
@@ -40,6 +41,8 @@ pub enum Bench {
     Ingest,
     /// Answers out over HTTP beside a steady stream of events, without and with the cache (Gowalla).
     Serve,
+    /// Answers to sessions over HTTP, with every decision logged and without [Diginetica].
+    Sessions,
     /// From an event's acknowledgement to a changed answer (Gowalla).
     Freshness,
     /// Declared features folded and read, beside Polars [made-up events, MovieLens-1M].
@@ -55,7 +58,7 @@ pub enum Bench {
 pub struct BenchArgs {
     /// What to measure.
     bench: Bench,
-    /// Folder of the data set [default: HEADWATER_DATA, or the folder `gowalla` or `ml-1m-seq` below it].
+    /// Folder of the data set [default: HEADWATER_DATA, or the folder `gowalla`, `diginetica` or `ml-1m-seq` below it].
     #[arg(long, value_name = "PATH")]
     data: Option<PathBuf>,
     /// Format of the data set.
@@ -89,6 +92,7 @@ pub fn run(arguments: &BenchArgs, data_root: Option<&Path>) -> Result<Report, Be
         Bench::Ials => ials::run(&data("gowalla")?, knobs),
         Bench::Ingest => ingest::run(knobs),
         Bench::Serve => serve::run(preset(Preset::Split), &data("gowalla")?, knobs),
+        Bench::Sessions => sessions::run(preset(Preset::Sessions), &data("diginetica")?, knobs),
         Bench::Freshness => freshness::run(preset(Preset::Split), &data("gowalla")?, knobs),
         Bench::Features => {
             let wanted = arguments.data.is_some() || data_root.is_some();

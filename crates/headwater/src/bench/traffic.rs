@@ -155,41 +155,50 @@ impl Source for EventSource {
     }
 }
 
-/// Asks for recommendations for random users on one connection.
+/// Asks for recommendations for random users, or sessions, on one connection.
 #[derive(Debug)]
 pub struct AnswerSource {
+    asking: &'static str,
+    rung: &'static [u8],
     users: Arc<Vec<String>>,
     random: Random,
     limit: usize,
     key: Option<String>,
     answers: u64,
-    personal: u64,
+    of_rung: u64,
 }
 
 impl AnswerSource {
     /// Draws users under `seed`; distinct `number`s draw distinct ones.
     pub fn new(users: Arc<Vec<String>>, number: usize, seed: u64, limit: usize, key: Option<String>) -> Self {
         let random = seeded(seed, &format!("bench/answers/{number}"));
-        Self { users, random, limit, key, answers: 0, personal: 0 }
+        let rung = br#""rung":"personal""#;
+        Self { asking: "user", rung, users, random, limit, key, answers: 0, of_rung: 0 }
     }
 
-    /// How many answers came, and how many of them from the rung `personal`.
+    /// The same for sessions instead of users, which are answered from the rung `neighbours`.
+    #[must_use]
+    pub fn of_sessions(self) -> Self {
+        Self { asking: "session", rung: br#""rung":"neighbours""#, ..self }
+    }
+
+    /// How many answers came, and how many of them from the rung that is expected: `personal` for users.
     pub fn counts(&self) -> (u64, u64) {
-        (self.answers, self.personal)
+        (self.answers, self.of_rung)
     }
 }
 
 impl Source for AnswerSource {
     fn prepare(&mut self, request: &mut Vec<u8>) {
         let user = &self.users[self.random.random_range(0..self.users.len())];
-        let body = format!(r#"{{"surface":"home","user":"{user}","limit":{}}}"#, self.limit);
+        let asking = self.asking;
+        let body = format!(r#"{{"surface":"home","{asking}":"{user}","limit":{}}}"#, self.limit);
         prepare(request, "POST", "/v1/recommend", self.key.as_deref(), body.as_bytes());
     }
 
     fn take(&mut self, body: &[u8]) -> Result<u64, BenchError> {
-        const PERSONAL: &[u8] = br#""rung":"personal""#;
         self.answers += 1;
-        self.personal += u64::from(body.windows(PERSONAL.len()).any(|window| window == PERSONAL));
+        self.of_rung += u64::from(body.windows(self.rung.len()).any(|window| window == self.rung));
         Ok(1)
     }
 }
@@ -250,5 +259,11 @@ mod tests {
         source.take(br#"{"rung":"personal","items":[]}"#).unwrap();
         source.take(br#"{"rung":"trending","items":[]}"#).unwrap();
         assert_eq!(source.counts(), (2, 1));
+
+        let mut source = source.of_sessions();
+        source.prepare(&mut request);
+        assert!(request.ends_with(br#"{"surface":"home","session":"u1","limit":20}"#));
+        source.take(br#"{"rung":"neighbours","items":[]}"#).unwrap();
+        assert_eq!(source.counts(), (3, 2));
     }
 }

@@ -16,7 +16,7 @@ use crate::output::{Table, thousands};
 /// Flags of `evaluate`.
 #[derive(Debug, Args)]
 pub struct EvaluateArgs {
-    /// The kind of model: popular, trending, neighbours, ials, filter, peers, blend.
+    /// The kind of model: popular, trending, neighbours, sessions, ials, filter, peers, blend.
     #[arg(long, value_name = "NAME")]
     model: ModelKind,
     /// The data set's format: movielens, split, sequence, sessions, online-retail.

@@ -44,6 +44,8 @@ impl Default for LogSettings {
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DecisionSettings {
+    /// Whether decisions are logged. What is not logged cannot be explained, judged or learnt from later.
+    pub enabled: bool,
     /// A segment file is sealed at this size; whole segments are deleted by age.
     pub segment_size: ByteSize,
     /// How long decisions are kept and can be explained.
@@ -52,7 +54,7 @@ pub struct DecisionSettings {
 
 impl Default for DecisionSettings {
     fn default() -> Self {
-        Self { segment_size: ByteSize::mebibytes(128), retention: Keep::For(Period::days(30)) }
+        Self { enabled: true, segment_size: ByteSize::mebibytes(128), retention: Keep::For(Period::days(30)) }
     }
 }
 

@@ -76,6 +76,23 @@ fn answers_and_their_freshness_are_measured_on_an_imported_data_set() {
 }
 
 #[test]
+fn sessions_are_answered_with_and_without_the_decision_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = tempfile::tempdir().unwrap();
+    let lines: String =
+        (0..300).map(|n| format!("{} {} {}\n", n % 20, (n * 7 + 1) % 20, 20 + n % 9)).collect();
+    std::fs::write(data.path().join("train_sessions.txt"), lines).unwrap();
+    let path = data.path().to_str().unwrap();
+    let small = ["--set", "connections=2", "--set", "warm_up=0.1", "--set", "seconds=0.3", "--set", "runs=1"];
+    let shown = document(folder.path(), &[&["sessions", "--data", path], &small[..]].concat());
+    for prefix in ["", "unlogged_"] {
+        assert!(value(&shown, &format!("{prefix}answers_per_second")) > 10.0, "{shown}");
+        assert!(value(&shown, &format!("{prefix}p99_ms")) > 0.0, "{shown}");
+        assert!(value(&shown, &format!("{prefix}sessions_share")) > 0.5, "{shown}");
+    }
+}
+
+#[test]
 fn import_and_training_are_timed() {
     let folder = tempfile::tempdir().unwrap();
     let data = tempfile::tempdir().unwrap();

@@ -78,6 +78,51 @@ fn an_event_changes_the_next_answer_and_a_restart_keeps_it() {
     assert_eq!(recommend(&server, &key, "u0")["model"], "ials@2");
 }
 
+/// A second is promised; what is acknowledged is in the very next answer that is not from the cache.
+#[test]
+fn a_new_item_is_in_the_answers_of_who_it_suits_once_its_first_event_is_acknowledged() {
+    let site = Site::new();
+    let surface = |source| {
+        format!("[surfaces.{source}]\nsources = [\"{source}\"]\nfilters = [\"seen\", \"available\"]\n\n")
+    };
+    let settings = surface("sessions") + &surface("neighbours");
+    site.write(
+        "headwater.toml",
+        &format!("[interactions.view]\n\n{settings}[server]\nlisten = \"127.0.0.1:0\"\n"),
+    );
+    let key = key(&site);
+    let mut server = site.serve(&[]);
+    let send = |server: &Server, actor: &str, item: &str| {
+        let event = json!({ "type": "view", "session": actor, "item": item });
+        let (status, accepted) = server.request("POST", "/v1/events", &key, &event);
+        assert_eq!((status, &accepted["accepted"]), (200, &json!(1)), "{accepted}");
+    };
+    let ask = |server: &Server, surface: &str, session: &str| {
+        let body = json!({ "surface": surface, "session": session, "limit": 3 });
+        let (status, answer) = server.request("POST", "/v1/recommend", &key, &body);
+        assert_eq!(status, 200, "{answer}");
+        answer
+    };
+    send(&server, "asking", "tent");
+    send(&server, "another", "tent");
+    for item in ["first-new", "second-new"] {
+        send(&server, "another", item);
+        for surface in ["sessions", "neighbours"] {
+            let answer = ask(&server, surface, &format!("asking-{item}-{surface}"));
+            assert!(!items(&answer).is_empty() && answer["rung"] != "neighbours", "{answer}");
+            send(&server, &format!("asking-{item}-{surface}"), "tent");
+            let answer = ask(&server, surface, &format!("asking-{item}-{surface}"));
+            assert_eq!(answer["rung"], "neighbours", "{answer}");
+            let found = &answer["items"].as_array().unwrap().iter().find(|found| found["id"] == item);
+            assert_eq!(found.unwrap()["source"], surface, "{answer}");
+        }
+    }
+    // And so after a restart, from the checkpoint and from the log.
+    assert_eq!(server.terminate().1, Some(0));
+    server = site.serve(&[]);
+    assert!(items(&ask(&server, "sessions", "asking")).contains(&"second-new".to_owned()));
+}
+
 #[test]
 fn one_process_at_a_time_writes_a_folder() {
     let site = Site::of("shop");

@@ -18,7 +18,7 @@ const PAIRINGS_WORTH_A_THREAD: usize = 1024;
 const HISTORY_ITEMS: usize = 20;
 
 /// What counts as touched together, and how much.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CoVisitationOptions {
     /// Distinct items before an interaction that it is paired with. Default 10.
     pub recent: usize,
@@ -90,7 +90,7 @@ impl Pairs {
             half_life: HalfLife::new(options.half_life),
             window: options.window.as_secs_f64(),
             half_gap: options.half_gap.as_secs_f64().max(1.0),
-            options: options.clone(),
+            options: *options,
             pairings: Vec::new(),
             earlier: Vec::new(),
             newest: Timestamp::EPOCH,
@@ -183,7 +183,7 @@ struct Normaliser {
 impl CoVisitation {
     /// Nothing seen yet.
     pub fn new(options: &CoVisitationOptions) -> Self {
-        let mut options = options.clone();
+        let mut options = *options;
         options.neighbours = options.neighbours.max(1);
         Self {
             half_life: HalfLife::new(options.half_life),

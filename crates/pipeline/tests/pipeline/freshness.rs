@@ -67,6 +67,24 @@ fn a_new_snapshot_empties_nothing_but_is_never_answered_from_the_old() {
 }
 
 #[test]
+fn a_new_item_is_in_the_answers_of_who_it_suits_within_a_second() {
+    for source in ["sessions", "neighbours"] {
+        let world = World::with(schema(false), Some(AnswerCache::new(1000)));
+        world.click("u", "tent");
+        world.click("another", "tent");
+        world.publish(&[spec(&[source], &["seen"])], Vec::new());
+        let shows = |answer: &headwater_pipeline::Answer| {
+            answer.items.iter().any(|item| item.id.as_str() == "new" && item.source == source)
+        };
+        assert!(!shows(&world.home("u", 3)));
+        world.click("another", "new");
+        assert!(world.home("u", 3).cached);
+        world.later(Duration::from_secs(1));
+        assert!(shows(&world.home("u", 3)), "{source}");
+    }
+}
+
+#[test]
 fn what_others_move_is_a_second_old_at_most() {
     let world = World::with(schema(false), Some(AnswerCache::new(1000)));
     world.click("v", "i1");

@@ -45,7 +45,8 @@ impl Artifact {
             Ok(ModelKind::Filter) => FilterArtifact::from_bundle(bundle).map(Self::Filter),
             Ok(ModelKind::Peers) => PeersArtifact::from_bundle(bundle).map(Self::Peers),
             Ok(ModelKind::Blend) => BlendArtifact::from_bundle(bundle).map(Self::Blend),
-            Ok(ModelKind::Popular | ModelKind::Trending | ModelKind::Neighbours) | Err(_) => {
+            Ok(ModelKind::Popular | ModelKind::Trending | ModelKind::Neighbours | ModelKind::Sessions)
+            | Err(_) => {
                 let kind = &bundle.manifest.kind;
                 Err(TrainingError::Artifact(format!("this version loads no models of kind `{kind}`")))
             }

@@ -80,7 +80,7 @@ pub fn evaluate(
 ) -> Result<Evaluation, TrainingError> {
     let mut training = options.training;
     let mut validation = None;
-    if kind.is_trained() && (options.validate || options.trials > 0) {
+    if !TrainingOptions::keys(kind).is_empty() && (options.validate || options.trials > 0) {
         let split = dataset.split(Stage::Validation { seed: options.seed })?;
         let mut trials = Vec::new();
         if options.trials > 0 {

@@ -67,7 +67,20 @@ fn every_kind_is_measured() {
     for kind in ModelKind::ALL {
         let report = run(kind, &two_tastes(), &options(&[]));
         assert!(report.metrics["recall@10"].value > 0.0, "{kind}");
-        assert_eq!(report.validation.is_some(), kind.is_trained());
+        assert_eq!(report.validation.is_some(), !TrainingOptions::keys(kind).is_empty());
+    }
+}
+
+#[test]
+fn kinds_that_are_folded_from_the_log_are_tuned_by_their_own_options() {
+    for (kind, key) in [(ModelKind::Neighbours, "shrinkage"), (ModelKind::Sessions, "history_places")] {
+        let tuned = EvaluateOptions { trials: 6, ..options(&[]) };
+        let report = run(kind, &two_tastes(), &tuned);
+        let trials = report.validation.unwrap().trials;
+        let mut values: Vec<String> = trials.iter().map(|trial| trial["options"][key].to_string()).collect();
+        values.sort_unstable();
+        values.dedup();
+        assert_eq!(values.len(), 6, "{values:?}");
     }
 }
 

@@ -74,7 +74,7 @@ impl SessionNeighbours {
         let options = SessionOptions {
             kept: options.kept.min(u32::MAX as usize / 2),
             items: options.items.clamp(1, 64),
-            ..options.clone()
+            ..*options
         };
         Self {
             weights: Weights::new(&options),

@@ -5,7 +5,7 @@ use std::time::Duration;
 const DAY: u64 = 24 * 60 * 60;
 
 /// What is kept of sessions, and how they are compared.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SessionOptions {
     /// Sessions kept; the one that began first makes room for a new one. 0 keeps none. Default 262,144.
     pub kept: usize,

@@ -162,7 +162,7 @@ fn reloaded(model: &SessionNeighbours) -> SessionNeighbours {
 
 fn folded(options: &SessionOptions, steps: &[Step]) -> (SessionNeighbours, Slow) {
     let mut model = SessionNeighbours::new(options);
-    let mut slow = Slow { options: options.clone(), newest: i64::MIN, sessions: Vec::new() };
+    let mut slow = Slow { options: *options, newest: i64::MIN, sessions: Vec::new() };
     for step in steps {
         match step {
             Step::Event(owner, row, time) => {
