@@ -100,7 +100,7 @@ impl BlendSettings {
             // A mixture that cannot be is told when settings are read.
             mixture: self.mixture().unwrap_or_default(),
             half_life_days: (self.half_life_days > 0.0).then_some(self.half_life_days),
-            memory: None,
+            ..TrainingOptions::default()
         };
         (options.ials.seed, options.filter.seed) = (self.seed, self.seed);
         options
