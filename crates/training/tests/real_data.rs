@@ -104,3 +104,12 @@ fn sessions_of_a_shop_are_continued_by_those_like_them() {
     assert_eq!(report.cases, 60_858);
     assert!(hits >= 0.515 && rank >= 0.180, "hit_rate@20 {hits:.4}, mrr@20 {rank:.4}");
 }
+
+#[test]
+#[ignore = "needs the real data sets and minutes: set HEADWATER_DATA"]
+fn a_blend_beats_each_of_its_members_on_gowalla() {
+    let report = run(ModelKind::Blend, Preset::Split, "gowalla", &[]);
+    let (recall, ndcg) = (report.metrics["recall@20"].value, report.metrics["ndcg@20"].value);
+    assert!(recall >= 0.1900 && ndcg >= 0.1565, "recall@20 {recall:.4}, ndcg@20 {ndcg:.4}");
+    assert!(report.peak_memory_bytes < 8_000_000_000);
+}
