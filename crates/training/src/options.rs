@@ -162,6 +162,15 @@ impl TrainingOptions {
             // Its times are a second a click apart, so the 906,000 clicks of five months are ten days.
             (ModelKind::Sessions, Preset::Sessions) => &[("half_life_days", "5")],
             (ModelKind::Neighbours, Preset::Sessions) => &[("half_life_days", "7"), ("shrinkage", "5")],
+            // Long histories of few items: more of each is compared, and what came before tells little of what comes.
+            (ModelKind::Sessions, Preset::Sequence) => &[
+                ("before", "0.2"),
+                ("history_places", "4"),
+                ("items", "64"),
+                ("neighbours", "300"),
+                ("recent", "2000"),
+                ("session_places", "3"),
+            ],
             _ => &[],
         };
         for (key, value) in chosen {

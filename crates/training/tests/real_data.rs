@@ -113,3 +113,11 @@ fn a_blend_beats_each_of_its_members_on_gowalla() {
     assert!(recall >= 0.1900 && ndcg >= 0.1565, "recall@20 {recall:.4}, ndcg@20 {ndcg:.4}");
     assert!(report.peak_memory_bytes < 8_000_000_000);
 }
+
+#[test]
+#[ignore = "needs the real data sets: set HEADWATER_DATA"]
+fn the_next_film_is_told_by_histories_like_this_one() {
+    let report = run(ModelKind::Sessions, Preset::Sequence, "ml-1m-seq", &[]);
+    let (hits, ndcg) = (report.metrics["hit_rate@10"].value, report.metrics["ndcg@10"].value);
+    assert!(hits >= 0.275 && ndcg >= 0.160, "hit_rate@10 {hits:.4}, ndcg@10 {ndcg:.4}");
+}
