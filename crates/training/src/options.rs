@@ -156,9 +156,12 @@ impl TrainingOptions {
             (ModelKind::Peers, Preset::Split) => &[("item_power", "0.15")],
             // More factors pay beside peers, who then speak for what has fewer users: what both think of the popular is in the
             // factors already.
-            (ModelKind::Blend, Preset::Split) => {
-                &[("ials.factors", "512"), ("members", "ials, peers"), ("peers.item_power", "0.4")]
-            }
+            (ModelKind::Blend, Preset::Split) => &[
+                ("ials.factors", "512"),
+                ("members", "ials, peers"),
+                ("peers.item_power", "0.4"),
+                ("peers.nearest", "30000"),
+            ],
             // Its times are a second a click apart, so the 906,000 clicks of five months are ten days.
             (ModelKind::Sessions, Preset::Sessions) => &[("half_life_days", "5")],
             (ModelKind::Neighbours, Preset::Sessions) => &[("half_life_days", "7"), ("shrinkage", "5")],
