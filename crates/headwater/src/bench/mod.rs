@@ -41,7 +41,7 @@ pub enum Bench {
     Ingest,
     /// Answers out over HTTP beside a steady stream of events, without and with the cache (Gowalla).
     Serve,
-    /// Answers to sessions over HTTP, with every decision logged and without \[Diginetica\].
+    /// Answers to sessions over HTTP, with every decision logged and without (Diginetica).
     Sessions,
     /// From an event's acknowledgement to a changed answer (Gowalla).
     Freshness,
