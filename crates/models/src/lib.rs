@@ -4,6 +4,7 @@
 //! vocabulary. Everything is deterministic under its seed.
 
 pub mod blend;
+pub mod content;
 mod dense;
 pub mod error;
 pub mod filter;

@@ -9,10 +9,11 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use compact_str::{CompactString, format_compact};
-use headwater_base::ItemId;
+use headwater_base::{Fields, ItemId};
 use headwater_features::{Catalogue, ItemIndex};
 use headwater_log::Position;
 use headwater_models::blend::{Blend, Member};
+use headwater_models::content::ContentMap;
 use headwater_models::filter::Filter;
 use headwater_models::ials::Ials;
 use headwater_models::index::{ClusterReport, QuantisedIndex};
@@ -37,6 +38,7 @@ pub struct LoadedModel {
     by_id: Arc<HashMap<ItemId, Row>>,
     appended: HashMap<ItemId, Row>,
     trained_to: Position,
+    content: Option<Arc<ContentMap>>,
     rows: ArcSwap<RowMap>,
 }
 
@@ -185,8 +187,42 @@ impl LoadedModel {
             by_id: Arc::new(by_id),
             appended: HashMap::new(),
             trained_to,
+            content: None,
             rows: ArcSwap::default(),
         })
+    }
+
+    /// The same with vectors for items that nobody has touched, where `content` is given.
+    ///
+    /// # Errors
+    /// Vectors of another length than those of the model's factorisation, or none there.
+    pub fn with_content(mut self, content: Option<ContentMap>) -> Result<Self, StageError> {
+        if let Some(content) = content {
+            let (given, own) =
+                (content.content.dimensions(), self.factors().map(|ials| ials.options().factors));
+            if own != Some(given) {
+                let name = &self.name;
+                let told = format!("model `{name}` has no factorisation of {given} factors for its content");
+                return Err(StageError::Broken(told));
+            }
+            self.content = Some(Arc::new(content));
+        }
+        Ok(self)
+    }
+
+    /// The vector of a row; `None` for a row that is none, and where the model has no vectors.
+    pub fn row_vector(&self, row: Row) -> Option<Vec<f32>> {
+        self.factors()?.index().row(row).map(<[f32]>::to_vec)
+    }
+
+    /// Whether attributes give an item a vector.
+    pub fn reads_attributes(&self) -> bool {
+        self.content.is_some()
+    }
+
+    /// The vector of an item with these fields; `None` where they say nothing that the model has learnt.
+    pub fn content_vector(&self, fields: &Fields) -> Option<Vec<f32>> {
+        self.content.as_ref()?.vector(fields)
     }
 
     /// Its name in the registry.
@@ -256,6 +292,7 @@ impl LoadedModel {
             by_id: Arc::clone(&self.by_id),
             appended,
             trained_to: self.trained_to.clone(),
+            content: self.content.clone(),
             rows: ArcSwap::default(),
         }
     }

@@ -7,6 +7,9 @@
 //!
 //! It also has the items of large models sorted into clusters, on a thread beside, and again once many were appended. Until
 //! they are done the model serves as it is; then the next snapshot has them.
+//!
+//! Where the model has learnt from attributes, an item that nobody has touched has the vector of its attributes as soon as the catalogue
+//! has it; who then touches it moves it from there.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -16,6 +19,7 @@ use std::time::Duration;
 
 use compact_str::CompactString;
 use headwater_base::{Actor, Fact, ItemId, Schema, Timestamp};
+use headwater_features::{Catalogue, ItemIndex};
 use headwater_log::{Batch, EventLog, LogError, Position, Subscription};
 
 use crate::engine::Engine;
@@ -29,6 +33,8 @@ const PACE: Duration = Duration::from_millis(250);
 const WAIT: Duration = Duration::from_millis(50);
 /// How many of those who touched an item last make its vector.
 const ACTORS: usize = 64;
+/// As many users as this count as much as an item's attributes.
+const ATTRIBUTES: f32 = 3.0;
 /// The most items folded in beyond the trained ones; further ones wait for the next training.
 const MAX_APPENDED: usize = 100_000;
 
@@ -106,7 +112,7 @@ impl Refresher {
         for (name, model) in growing {
             let current = self.models.get(name).is_some_and(|growing| growing.version == model.version());
             if !current {
-                let growing = Growing::follow(self.log.as_ref(), model)?;
+                let growing = Growing::follow(self.log.as_ref(), model, &self.engine.views().catalogue())?;
                 self.models.insert(name.clone(), growing);
             }
             let Some(growing) = self.models.get_mut(name) else { continue };
@@ -136,7 +142,7 @@ pub enum Step {
 }
 
 impl Growing {
-    fn follow(log: &dyn EventLog, model: &LoadedModel) -> Result<Self, LogError> {
+    fn follow(log: &dyn EventLog, model: &LoadedModel, catalogue: &Catalogue) -> Result<Self, LogError> {
         let mut from: Position = log.start();
         from.advance(model.trained_to());
         // A model trained on another log, or on one that was replaced, may name offsets this log has not reached.
@@ -154,7 +160,7 @@ impl Growing {
             items: Vec::new(),
             place: HashMap::new(),
             touched: HashMap::new(),
-            changed: BTreeSet::new(),
+            changed: untouched(model, catalogue),
             grown: None,
             building: None,
             unbuildable: false,
@@ -205,6 +211,13 @@ impl Growing {
 
     fn note(&mut self, batch: &Batch, model: &LoadedModel, schema: &Schema) {
         for event in batch.events.iter() {
+            if let Fact::ItemUpsert { item, .. } = &event.fact {
+                let room =
+                    self.place.contains_key(item) || self.place.len() + self.changed.len() < MAX_APPENDED;
+                if room && model.reads_attributes() && !model.trained_on(item) {
+                    self.changed.insert(item.clone());
+                }
+            }
             let Fact::Interaction(interaction) = &event.fact else { continue };
             let weight = schema.weight(&interaction.kind);
             if weight <= 0.0 || model.trained_on(&interaction.item) {
@@ -266,7 +279,9 @@ impl Growing {
         now: Timestamp,
     ) -> Option<Vec<f32>> {
         let itself = engine.views().item_index(id.as_str())?;
-        let actors = self.touched.get(id)?;
+        let catalogue = engine.views().catalogue();
+        let attributes = model.content_vector(catalogue.fields(itself));
+        let Some(actors) = self.touched.get(id) else { return attributes };
         let mut history = Vec::new();
         let mut vectors: Vec<(Vec<f32>, f32)> = Vec::new();
         for (actor, weight) in actors {
@@ -279,8 +294,28 @@ impl Growing {
         }
         let users: Vec<(&[f32], f32)> =
             vectors.iter().map(|(vector, weight)| (vector.as_slice(), *weight)).collect();
-        model.item_vector(&users)
+        match (model.item_vector(&users), attributes) {
+            (Some(touched), Some(attributes)) => Some(between(&touched, users.len() as f32, &attributes)),
+            (touched, attributes) => touched.or(attributes),
+        }
     }
+}
+
+/// Where `users` users and the attributes of an item put it together.
+fn between(touched: &[f32], users: f32, attributes: &[f32]) -> Vec<f32> {
+    let share = users / (users + ATTRIBUTES);
+    touched.iter().zip(attributes).map(|(touched, told)| share * touched + (1.0 - share) * told).collect()
+}
+
+/// The items of the catalogue that the model was not trained on, where it reads attributes and they have some.
+fn untouched(model: &LoadedModel, catalogue: &Catalogue) -> BTreeSet<ItemId> {
+    if !model.reads_attributes() {
+        return BTreeSet::new();
+    }
+    let described = (0..catalogue.len() as ItemIndex)
+        .filter(|item| !catalogue.deleted(*item) && !catalogue.fields(*item).is_empty());
+    let unknown = described.map(|item| catalogue.id(item)).filter(|id| !model.trained_on(id));
+    unknown.take(MAX_APPENDED).cloned().collect()
 }
 
 /// Stops the thread when dropped.

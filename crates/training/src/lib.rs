@@ -2,6 +2,7 @@
 
 pub mod artifact;
 pub mod blend;
+pub mod content;
 pub mod dataset;
 pub mod encoded;
 pub mod error;

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use headwater_base::Invalid;
 use headwater_base::schema::one_of;
 use headwater_models::blend::{Blend, BlendOptions};
+use headwater_models::content::ContentOptions;
 use headwater_models::filter::{FilterOptions, Form};
 use headwater_models::ials::{IalsOptions, Solver};
 use headwater_models::peers::PeersOptions;
@@ -20,12 +21,16 @@ use crate::presets::Preset;
 const SECONDS_A_DAY: f64 = 86_400.0;
 
 /// How models are trained and how a history is weighed: the options of every kind, each with its own.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct TrainingOptions {
     /// The factorisation.
     pub ials: IalsOptions,
     /// The graph filter.
     pub filter: FilterOptions,
+    /// The item fields from which a factorisation learns vectors for items that nobody has touched; without one it learns none.
+    pub content_fields: Vec<String>,
+    /// How it learns them.
+    pub content: ContentOptions,
     /// People of like taste.
     pub peers: PeersOptions,
     /// How a blend serves.
@@ -50,6 +55,8 @@ impl TrainingOptions {
             ModelKind::Ials => &[
                 "alpha0",
                 "block",
+                "content",
+                "content_lambda",
                 "factors",
                 "half_life_days",
                 "iterations",
@@ -87,6 +94,8 @@ impl TrainingOptions {
                 "filter.user_power",
                 "half_life_days",
                 "ials.alpha0",
+                "ials.content",
+                "ials.content_lambda",
                 "ials.factors",
                 "ials.iterations",
                 "ials.lambda",
@@ -116,7 +125,7 @@ impl TrainingOptions {
     #[must_use]
     pub fn weighed(&self, blend: &Blend) -> Self {
         let weights: Vec<f32> = blend.members().iter().map(|(_, weight)| *weight).collect();
-        Self { mixture: self.mixture.with_weights(&weights), ..*self }
+        Self { mixture: self.mixture.with_weights(&weights), ..self.clone() }
     }
 
     /// Options that suit the data a preset was made for, chosen on its validation slice; its test cases had no part.
@@ -133,9 +142,13 @@ impl TrainingOptions {
         let chosen: &[(&str, &str)] = match (kind, preset) {
             // The films that are rated this month matter: weights halve within days, and little is known of each
             // user, so the regularisation is strong.
-            (ModelKind::Ials, Preset::Movielens) => {
-                &[("alpha0", "0.0003"), ("half_life_days", "10"), ("lambda", "1"), ("nu", "0.65")]
-            }
+            (ModelKind::Ials, Preset::Movielens) => &[
+                ("alpha0", "0.0003"),
+                ("content", "genres, released, title"),
+                ("half_life_days", "10"),
+                ("lambda", "1"),
+                ("nu", "0.65"),
+            ],
             // What was bought is bought again: a large alpha0 keeps to what the history shows.
             (ModelKind::Ials, Preset::OnlineRetail) => &[
                 ("alpha0", "2"),
@@ -204,6 +217,11 @@ impl TrainingOptions {
             "alpha0" => self.ials.alpha0 = parse(key, value, "a number, not negative")?,
             "common_power" => self.peers.common_power = parse(key, value, "a number from 0 to 2")?,
             "components" => self.filter.components = parse(key, value, "a whole number from 0 to 4096")?,
+            "content" => {
+                let names = value.split(',').map(str::trim).filter(|name| !name.is_empty());
+                self.content_fields = names.map(str::to_owned).collect();
+            }
+            "content_lambda" => self.content.lambda = parse(key, value, "a number above 0")?,
             "depth" => self.blend.depth = parse(key, value, "a whole number, at least 1")?,
             "factors" => self.ials.factors = parse(key, value, "a whole number from 1 to 4096")?,
             "form" => {
@@ -259,6 +277,7 @@ impl TrainingOptions {
             _ => self.filter.user_power = parse(key, value, "a number from 0 to 2")?,
         }
         let valid = self.ials.validate().and_then(|()| self.filter.validate());
+        let valid = valid.and_then(|()| self.content.validate());
         let valid = valid.and_then(|()| self.peers.validate()).and_then(|()| self.blend.validate());
         valid.map_err(|error| Invalid::new("invalid_option", key, value, error.to_string()))
     }
@@ -290,11 +309,13 @@ impl TrainingOptions {
         if !kind.is_trained() {
             return self.get_streaming(kind, key);
         }
-        let Self { ials, filter, peers, blend, mixture, half_life_days, .. } = self;
+        let Self { ials, content_fields, content, filter, peers, blend, mixture, half_life_days, .. } = self;
         match key {
             "alpha0" => short(ials.alpha0),
             "common_power" => short(peers.common_power),
             "components" => filter.components.into(),
+            "content" => content_fields.join(", ").into(),
+            "content_lambda" => short(content.lambda),
             "depth" => blend.depth.into(),
             "factors" => ials.factors.into(),
             "form" => match filter.form {

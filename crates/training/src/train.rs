@@ -1,9 +1,11 @@
 //! Training for serving: everything that happened, to an artifact.
 
 use headwater_base::{Event, Schema};
+use headwater_models::blend::Member;
 use headwater_registry::{Bundle, Lineage};
 
 use crate::artifact::{BlendArtifact, FilterArtifact, IalsArtifact, PeersArtifact};
+use crate::content::fit_content;
 use crate::dataset::Dataset;
 use crate::fit::{FitProgress, Fitted, fit};
 use crate::options::TrainingOptions;
@@ -48,15 +50,25 @@ pub fn train<E: Into<TrainingError>>(
     let (users, items, interactions) = (split.users, split.items.len(), split.entries.len());
     let bundle = match fit(kind, &split, options, progress)? {
         Fitted::Ials(model) => {
-            IalsArtifact { model: *model, items: split.items, options: *options }.to_bundle(lineage)?
+            let content = fit_content(&split, &model, options)?;
+            let options = options.clone();
+            IalsArtifact { model: *model, items: split.items, content, options }.to_bundle(lineage)?
         }
         Fitted::Filter(model) => {
-            FilterArtifact { model: model.0, items: split.items, options: *options }.to_bundle(lineage)?
+            FilterArtifact { model: model.0, items: split.items, options: options.clone() }
+                .to_bundle(lineage)?
         }
-        Fitted::Peers(model) => {
-            PeersArtifact { model: *model, items: split.items, options: *options }.to_bundle(lineage)?
+        Fitted::Peers(model) => PeersArtifact { model: *model, items: split.items, options: options.clone() }
+            .to_bundle(lineage)?,
+        Fitted::Blend(model) => {
+            let factors = model.served.members().iter().find_map(|(member, _)| match member {
+                Member::Ials(factors) => Some(factors),
+                _ => None,
+            });
+            let content = factors.map(|factors| fit_content(&split, factors, options)).transpose()?.flatten();
+            let artifact = BlendArtifact::new(model.served, split.items, options);
+            BlendArtifact { content, ..artifact }.to_bundle(lineage)?
         }
-        Fitted::Blend(model) => BlendArtifact::new(model.served, split.items, options).to_bundle(lineage)?,
         Fitted::Popular(_)
         | Fitted::Trending(_)
         | Fitted::Neighbours(_)

@@ -54,7 +54,7 @@ pub fn search(
     let mut done = Vec::with_capacity(trials);
     for number in 0..trials {
         let options = match best(&done) {
-            None => *start,
+            None => start.clone(),
             Some(best) if 2 * number >= trials => near(&mut random, kind, &best.options),
             Some(_) => draw(&mut random, kind, start, split.timed),
         };
@@ -107,7 +107,7 @@ fn draw(random: &mut Random, kind: ModelKind, start: &TrainingOptions, timed: bo
         return streaming::draw(random, kind, start);
     }
     let mut log_uniform = |[low, high]: [f32; 2]| low * (high / low).powf(random.random::<f32>());
-    let mut options = *start;
+    let mut options = start.clone();
     for (option, range) in searched(kind, &mut options).scaled {
         *option = log_uniform(range);
     }
@@ -126,7 +126,7 @@ fn near(random: &mut Random, kind: ModelKind, best: &TrainingOptions) -> Trainin
         return streaming::near(random, kind, best);
     }
     let mut factor = || (2.0 * random.random::<f32>() - 1.0).exp2();
-    let mut options = *best;
+    let mut options = best.clone();
     for (option, _) in searched(kind, &mut options).scaled {
         *option *= factor();
     }

@@ -121,3 +121,12 @@ fn the_next_film_is_told_by_histories_like_this_one() {
     let (hits, ndcg) = (report.metrics["hit_rate@10"].value, report.metrics["ndcg@10"].value);
     assert!(hits >= 0.275 && ndcg >= 0.160, "hit_rate@10 {hits:.4}, ndcg@10 {ndcg:.4}");
 }
+
+#[test]
+#[ignore = "needs the real data sets: set HEADWATER_DATA"]
+fn films_nobody_has_seen_are_better_ranked_by_their_attributes_than_at_random() {
+    let report = run(ModelKind::Ials, Preset::Movielens, "ml-100k", &[]);
+    let cold = report.cold_items.expect("the preset learns from attributes");
+    let difference = cold.difference["random"]["ndcg@10"];
+    assert!(difference.low > 0.0, "{difference:?}");
+}

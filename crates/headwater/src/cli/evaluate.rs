@@ -117,6 +117,15 @@ fn describe(evaluation: &Evaluation) -> String {
             headline(&cold.popular)
         );
     }
+    if let Some(cold) = &evaluation.cold_items {
+        text += &format!(
+            "\n{} items taken out of the training data, ranked among themselves by their attributes for {} users: {}; at random: {}",
+            thousands(cold.items as u64),
+            thousands(cold.users as u64),
+            headline(&cold.metrics),
+            cold.beside.get("random").map(headline).unwrap_or_default()
+        );
+    }
     if let Some(whole) = &evaluation.whole {
         text += &format!(
             "\nOf its numbers {:.2} % serve. On {} of the cases all of them would reach: {}",

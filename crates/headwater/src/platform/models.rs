@@ -43,8 +43,10 @@ fn load(registry: &Registry, version: &ModelVersion, plan: &Plan) -> Result<Load
     encoded::load(&bundle, &provided).map_err(|error| error.to_string())?;
     let trained_to = Position(bundle.manifest.lineage.log_to.clone());
     let (name, version) = (version.name.as_str(), version.version);
+    let mut content = None;
     let loaded = match Artifact::from_bundle(&bundle).map_err(|error| error.to_string())? {
         Artifact::Ials(artifact) => {
+            content = artifact.content;
             LoadedModel::ials(name, version, artifact.model, artifact.items, trained_to)
         }
         Artifact::Filter(artifact) => {
@@ -54,8 +56,9 @@ fn load(registry: &Registry, version: &ModelVersion, plan: &Plan) -> Result<Load
             LoadedModel::peers(name, version, artifact.model, artifact.items, trained_to)
         }
         Artifact::Blend(artifact) => {
+            content = artifact.content;
             LoadedModel::blend(name, version, artifact.model, artifact.items, trained_to)
         }
     };
-    loaded.map_err(|error| error.to_string())
+    loaded.and_then(|model| model.with_content(content)).map_err(|error| error.to_string())
 }

@@ -93,14 +93,13 @@ impl BlendSettings {
     /// The same as the trainer is told, members as their own tables say.
     pub fn options(&self, training: &TrainingSettings) -> TrainingOptions {
         let mut options = TrainingOptions {
-            ials: training.ials.options().ials,
             filter: training.filter.options().filter,
             peers: training.peers.options().peers,
             blend: BlendOptions { depth: self.depth },
             // A mixture that cannot be is told when settings are read.
             mixture: self.mixture().unwrap_or_default(),
             half_life_days: (self.half_life_days > 0.0).then_some(self.half_life_days),
-            ..TrainingOptions::default()
+            ..training.ials.options()
         };
         (options.ials.seed, options.filter.seed) = (self.seed, self.seed);
         options

@@ -1,6 +1,7 @@
 //! How models are trained.
 
 use headwater_base::Timestamp;
+use headwater_models::content::ContentOptions;
 use headwater_models::filter::{FilterOptions, Form};
 use headwater_models::ials::{IalsOptions, Solver};
 use headwater_training::examples::ExampleOptions;
@@ -145,6 +146,11 @@ pub struct IalsSettings {
     /// Instead, factors solved at once while the others stay, each block once per solve: a multiple of 8 from 8 to 256; 0
     /// leaves it to `steps`.
     pub block: usize,
+    /// The item fields from which vectors are learnt for items that nobody has touched: `["category", "title"]`. An item is then
+    /// retrieved for who likes items like it as soon as it is upserted.
+    pub content: Vec<String>,
+    /// Strength of the regularisation of what is learnt from these fields.
+    pub content_lambda: f32,
     /// Where the first vectors come from; the same log, settings and seed give the same model.
     pub seed: u64,
 }
@@ -166,6 +172,8 @@ impl Default for IalsSettings {
             half_life_days: defaults.half_life_days.unwrap_or(0.0),
             steps,
             block,
+            content: Vec::new(),
+            content_lambda: defaults.content.lambda,
             seed: defaults.ials.seed,
         }
     }
@@ -188,6 +196,8 @@ impl IalsSettings {
                 },
                 seed: self.seed,
             },
+            content_fields: self.content.clone(),
+            content: ContentOptions { lambda: self.content_lambda, ..ContentOptions::default() },
             half_life_days: (self.half_life_days > 0.0).then_some(self.half_life_days),
             ..TrainingOptions::default()
         }
@@ -226,6 +236,16 @@ pub(super) fn contradictions(settings: &Settings) -> Vec<(String, String)> {
     let ials = &settings.training.ials;
     if let Err(error) = ials.options().ials.validate() {
         found.push(("training.ials".to_owned(), error.to_string()));
+    }
+    if let Err(error) = ials.options().content.validate() {
+        found.push(("training.ials".to_owned(), format!("content_{error}")));
+    }
+    for name in ials.content.iter().filter(|name| !settings.items.fields.contains_key(*name)) {
+        let path = "training.ials.content";
+        found.push((
+            path.to_owned(),
+            format!("`{path}` names `{name}`, which is no field of `[items.fields]`"),
+        ));
     }
     let filter = &settings.training.filter;
     if let Err(error) = filter.options().filter.validate() {

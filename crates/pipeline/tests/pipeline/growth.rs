@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use headwater_base::{Actor, Clock, Event, EventId, Fact, ItemId, Timestamp, UserId};
+use headwater_base::{Actor, Clock, Event, EventId, Fact, Fields, ItemId, Timestamp, UserId, Value};
 use headwater_features::{Follower, FollowerOptions};
 use headwater_log::{EmbeddedLog, EventLog, LogOptions};
+use headwater_models::content::{Attributes, Content, ContentMap, ContentOptions, Example};
 use headwater_models::index::ClusterOptions;
 use headwater_pipeline::refresh::Step;
 use headwater_pipeline::{IndexOptions, Refresher, Request};
@@ -35,9 +36,19 @@ impl Live {
     }
 
     fn click(&self, user: &str, item: &str) {
-        let now = Timestamp::from_seconds(1_000_000);
         let fact = Fact::Interaction(interaction(Actor::user(UserId::trusted(user)), "click", item));
-        let id = EventId::trusted(format!("{user}-{item}"));
+        self.fact(format!("{user}-{item}"), fact);
+    }
+
+    fn upsert(&self, item: &str, fields: Fields) {
+        let id = ItemId::trusted(item);
+        let fact = Fact::ItemUpsert { item: id, fields, removed: Vec::new(), available: None, patch: false };
+        self.fact(format!("upsert-{item}"), fact);
+    }
+
+    fn fact(&self, id: String, fact: Fact) {
+        let now = Timestamp::from_seconds(1_000_000);
+        let id = EventId::trusted(id);
         let appended = self.log.append(vec![Event { id, time: now, received: now, fact }]).wait().unwrap();
         self.follower.wait_blocking(&appended.position).unwrap();
     }
@@ -166,4 +177,60 @@ fn a_model_published_meanwhile_is_not_replaced_by_a_grown_old_one() {
     live.world.publish(&[spec(&["ials"], &["seen"])], Vec::new());
     assert!(!live.world.engine.grow(old));
     assert!(live.world.engine.snapshot().models.is_empty());
+}
+
+#[test]
+fn an_item_nobody_touched_is_found_by_its_attributes() {
+    let live = Live::new();
+    let model = live.world.two_tastes_by(|user, item| live.click(user, item));
+    let category = |item: usize| if item < 8 { "shoes" } else { "hats" };
+    let fields = |word: &str| Fields::new([("category".into(), Value::Categorical(word.into()))]);
+    let names = vec!["category".to_owned()];
+    let attributes: Vec<Attributes> =
+        (0..16).map(|item| Attributes::new(&fields(category(item)), &names, 64)).collect();
+    let vectors: Vec<Vec<f32>> = (0..16).map(|row| model.row_vector(row).unwrap()).collect();
+    let examples: Vec<Example<'_>> = attributes
+        .iter()
+        .zip(&vectors)
+        .map(|(attributes, vector)| Example { attributes, vector, weight: 1.0 })
+        .collect();
+    let options = ContentOptions { buckets: 64, lambda: 0.1, ..ContentOptions::default() };
+    let content = Content::train(&examples, 8, &options).unwrap();
+    let wrong = Content::train(&[], 5, &options).unwrap();
+    let map = |content| Some(ContentMap { fields: names.clone(), content });
+    let refused = live.world.two_tastes_by(|_, _| {}).with_content(map(wrong));
+    assert!(refused.err().unwrap().to_string().contains("5 factors"));
+
+    // One is in the catalogue before the model is published, one comes after; one says nothing that is known.
+    live.upsert("early-hat", fields("hats"));
+    live.world.publish(&[spec(&["ials"], &["seen"])], vec![model.with_content(map(content)).unwrap()]);
+    let mut refresher = live.refresher();
+    let mut until = |what: &dyn Fn() -> bool| {
+        for _ in 0..200 {
+            if what() {
+                return;
+            }
+            live.world.later(Duration::from_secs(1));
+            assert_eq!(refresher.step().unwrap(), Step::Followed);
+        }
+        panic!("it did not come to that");
+    };
+    let appended = || live.world.engine.snapshot().models["ials"].appended();
+    until(&|| appended() == 1);
+    live.upsert("new-shoe", fields("shoes"));
+    live.upsert("zeppelin", fields("airships"));
+    until(&|| appended() == 2);
+    let place = |user: &str, id: &str| {
+        let answer = live.world.home(user, 18);
+        answer.items.iter().position(|item| item.id.as_str() == id && item.source == "ials")
+    };
+    assert!(place("a8", "new-shoe").unwrap() < place("b8", "new-shoe").unwrap());
+    assert!(place("b8", "early-hat").unwrap() < place("a8", "early-hat").unwrap());
+    assert_eq!(place("a8", "zeppelin"), None);
+    // Whoever touches it moves it.
+    let before = place("b8", "new-shoe").unwrap();
+    for user in 0..6 {
+        live.click(&format!("b{user}"), "new-shoe");
+    }
+    until(&|| place("b8", "new-shoe").unwrap() < before);
 }

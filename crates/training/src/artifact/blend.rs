@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use headwater_base::ItemId;
 use headwater_models::blend::{Blend, Member};
+use headwater_models::content::ContentMap;
 use headwater_registry::{Bundle, Lineage, Manifest};
 
-use super::{broken, filter, ials, peers};
+use super::{broken, content, filter, ials, peers};
 use crate::TrainingError;
 use crate::fit::ModelKind;
 use crate::options::TrainingOptions;
@@ -24,6 +25,8 @@ pub struct BlendArtifact {
     pub model: Blend,
     /// The item of each row.
     pub items: Vec<ItemId>,
+    /// Vectors for items that nobody has touched, where it has any.
+    pub content: Option<ContentMap>,
     /// How it was trained; its mixture has the weights.
     pub options: TrainingOptions,
 }
@@ -32,7 +35,7 @@ impl BlendArtifact {
     /// Of a model that was fitted with these options: the weights that its training chose are put into them.
     pub fn new(model: Blend, items: Vec<ItemId>, options: &TrainingOptions) -> Self {
         let options = options.weighed(&model);
-        Self { model, items, options }
+        Self { model, items, content: None, options }
     }
 
     /// The files of the artifact, with a manifest that says where it comes from.
@@ -53,6 +56,7 @@ impl BlendArtifact {
             files.push((name.to_owned(), content));
         }
         files.push(super::items_file(&self.items));
+        files.extend(content::write(self.content.as_ref())?);
         let manifest = Manifest {
             kind: ModelKind::Blend.name().to_owned(),
             format: FORMAT,
@@ -92,7 +96,8 @@ impl BlendArtifact {
         let members = options.mixture.kinds().into_iter().map(member);
         let members = members.collect::<Result<Vec<_>, TrainingError>>()?;
         let model = Blend::new(options.blend, members.into_iter().zip(weights).collect()).map_err(broken)?;
-        Ok(Self { model, items, options })
+        let content = content::read(bundle, &options)?;
+        Ok(Self { model, items, content, options })
     }
 }
 

@@ -6,12 +6,13 @@
 use std::collections::HashMap;
 
 use headwater_base::ItemId;
+use headwater_models::content::ContentMap;
 use headwater_models::ials::{Ials, IalsOptions, IalsParts};
 use headwater_registry::{Bundle, Lineage, Manifest};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
-use super::broken;
+use super::{broken, content};
 use crate::TrainingError;
 use crate::fit::ModelKind;
 use crate::options::TrainingOptions;
@@ -29,6 +30,8 @@ pub struct IalsArtifact {
     pub model: Ials,
     /// The item of each row.
     pub items: Vec<ItemId>,
+    /// Vectors for items that nobody has touched, where it has any.
+    pub content: Option<ContentMap>,
     /// How it was trained.
     pub options: TrainingOptions,
 }
@@ -47,7 +50,9 @@ impl IalsArtifact {
             ..Manifest::default()
         };
         let items = super::items_file(&self.items[..self.model.trained_items()]);
-        Ok(Bundle { manifest, files: vec![(WEIGHTS.to_owned(), write(&self.model)?), items] })
+        let mut files = vec![(WEIGHTS.to_owned(), write(&self.model)?), items];
+        files.extend(content::write(self.content.as_ref())?);
+        Ok(Bundle { manifest, files })
     }
 
     /// Reads an artifact back.
@@ -60,7 +65,8 @@ impl IalsArtifact {
         let options = TrainingOptions::from_map(ModelKind::Ials, &bundle.manifest.options).map_err(broken)?;
         let items = super::items(bundle)?;
         let model = read(super::file(bundle, WEIGHTS)?, options.ials, items.len())?;
-        Ok(Self { model, items, options })
+        let content = content::read(bundle, &options)?;
+        Ok(Self { model, items, content, options })
     }
 }
 
@@ -127,7 +133,7 @@ mod tests {
         let mut options = TrainingOptions::default();
         options.set_all(ModelKind::Ials, &["factors=4", "iterations=2"]).unwrap();
         let model = fit_ials(&split, &options, &mut |_| {}).unwrap();
-        let artifact = IalsArtifact { model, items: split.items, options };
+        let artifact = IalsArtifact { model, items: split.items, content: None, options };
         artifact.to_bundle(Lineage { seed: 1, ..Lineage::default() }).unwrap()
     }
 

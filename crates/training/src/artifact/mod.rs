@@ -4,6 +4,7 @@
 //! line break never lies within one.
 
 mod blend;
+mod content;
 mod filter;
 mod ials;
 mod peers;

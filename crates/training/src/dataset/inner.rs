@@ -48,6 +48,7 @@ impl Split {
         Self {
             items: self.items.clone(),
             by_id: self.by_id.clone(),
+            fields: self.fields.clone(),
             entries: Vec::new(),
             cases: Vec::new(),
             cold: Vec::new(),

@@ -3,6 +3,7 @@
 //! A data set is made from a preset's files or from any run of events (the user's own log), by the same code. It only
 //! collects; what a model may see of it is decided by [`Dataset::split`].
 
+mod catalogue;
 mod given;
 mod inner;
 mod leave_one_out;
@@ -87,6 +88,8 @@ pub struct Dataset {
     pub timed: bool,
     /// Sessions that turned out to be a user's: when, the session's number, the user's.
     merges: Vec<(Timestamp, u32, u32)>,
+    /// What was told of items, in the order it was received.
+    told: Vec<catalogue::Told>,
     /// Lines that gave no event.
     pub refused: u64,
     /// Lines that are no interaction by the preset's rules.
@@ -193,6 +196,7 @@ impl Builder {
             repeats: schema.repeats,
             timed: false,
             merges: Vec::new(),
+            told: Vec::new(),
             refused: 0,
             left_out: 0,
         };
@@ -228,11 +232,16 @@ impl Builder {
                 self.erased.insert(user);
                 self.dataset.observations.retain(|observation| observation.actor != user);
             }
-            Fact::ItemUpsert { .. }
-            | Fact::ItemDelete { .. }
-            | Fact::UserUpsert { .. }
-            | Fact::Decision(_)
-            | Fact::Erased => {}
+            Fact::ItemUpsert { item, fields, removed, patch, .. } => {
+                let kept = patch.then(|| removed.clone());
+                let change = catalogue::Change::Fields { fields: fields.clone(), kept };
+                self.dataset.told.push(catalogue::Told { time: event.time, item: item.clone(), change });
+            }
+            Fact::ItemDelete { item } => {
+                let change = catalogue::Change::Gone;
+                self.dataset.told.push(catalogue::Told { time: event.time, item: item.clone(), change });
+            }
+            Fact::UserUpsert { .. } | Fact::Decision(_) | Fact::Erased => {}
         }
     }
 

@@ -4,7 +4,7 @@
 //! vocabulary holds the items of its own training data only, so that a model cannot know of an item, a count or a
 //! place in a table that came later.
 
-use headwater_base::{ItemId, Timestamp};
+use headwater_base::{Fields, ItemId, Timestamp};
 use headwater_models::matrix::Csr;
 use headwater_models::{Past, Row};
 
@@ -57,6 +57,8 @@ pub struct Split {
     pub protocol: &'static str,
     /// Items of the training data by row, ascending by id, so that ties by row are ties by id.
     pub items: Vec<ItemId>,
+    /// The fields of `items` as the catalogue had them at the cut; empty where it has none of any item.
+    pub fields: Vec<Fields>,
     /// Rows that are candidates: `items`, then items of the catalogue that the training data does not hold.
     pub catalogue: usize,
     /// The rows of the catalogue, ascending by id: the order of what no model can score.
@@ -107,7 +109,9 @@ impl Dataset {
         if plan.train.is_empty() {
             return Err(TrainingError::TooLittle("there is no interaction to train on".to_owned()));
         }
-        let split = self.lay_out(plan);
+        // Without real times what is told of items has none either.
+        let cut = self.timed.then_some(plan.now);
+        let split = self.lay_out(plan, cut);
         if split.cases.is_empty() && split.cold.is_empty() {
             return Err(TrainingError::TooLittle(format!(
                 "no case is held out: {} interactions are too few for a {} split",
@@ -132,11 +136,12 @@ impl Dataset {
             ..*observation
         };
         let train = self.observations.iter().map(own).collect();
-        Ok(self.lay_out(Plan { train, questions: Vec::new(), whole_catalogue: false, now }))
+        Ok(self.lay_out(Plan { train, questions: Vec::new(), whole_catalogue: false, now }, None))
     }
 
-    /// Numbers users and items of the training data, and writes the cases in those numbers.
-    fn lay_out(&self, plan: Plan) -> Split {
+    /// Numbers users and items of the training data, and writes the cases in those numbers; of items it knows what was told before
+    /// `cut`.
+    fn lay_out(&self, plan: Plan, cut: Option<Timestamp>) -> Split {
         const NONE: u32 = u32::MAX;
         let mut trained = vec![false; self.items.len()];
         for observation in &plan.train {
@@ -189,6 +194,7 @@ impl Dataset {
         let (cold, cases) = questions.partition(|case| case.history.is_empty());
         Split {
             protocol: self.protocol.name(),
+            fields: self.fields(&items, cut),
             items,
             catalogue,
             by_id,

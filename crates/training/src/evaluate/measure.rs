@@ -1,7 +1,7 @@
 //! Ranks the catalogue for every case and measures the lists.
 
 use headwater_models::metrics::{Coverage, Judged, auc};
-use headwater_models::{Query, Row};
+use headwater_models::{Query, Retrieve, Row, Score};
 use headwater_stats::bootstrap::{Resampling, mean_intervals, paired_difference};
 use rayon::prelude::*;
 
@@ -37,16 +37,28 @@ struct Outcome {
 
 /// Measures a model on cases of a split, in parallel; the result does not depend on the number of threads.
 pub fn measure(fitted: &Fitted, split: &Split, cases: &[Case], at: &[usize]) -> Measured {
+    measure_ranking(fitted.retrieve(), fitted.score(), split, cases, at)
+}
+
+/// The same of any ranking, with an area under the curve where single items can be scored.
+pub(super) fn measure_ranking(
+    model: &dyn Retrieve,
+    score: Option<&dyn Score>,
+    split: &Split,
+    cases: &[Case],
+    at: &[usize],
+) -> Measured {
     let longest = at.iter().copied().max().unwrap_or(0);
     let stride = cases.len().div_ceil(AUC_CASES).max(1);
     let outcomes: Vec<Outcome> = cases
         .par_iter()
         .enumerate()
         .filter_map(|(number, case)| {
-            let ranked = rank(fitted, split, case, longest);
+            let ranked = rank(model, split, case, longest);
             let judged = Judged::new(&ranked, &case.relevant)?;
             let values = at.iter().flat_map(|&k| at_cut(&judged, k)).collect();
-            let auc = if number.is_multiple_of(stride) { area(fitted, split, case) } else { None };
+            let auc =
+                score.filter(|_| number.is_multiple_of(stride)).and_then(|model| area(model, split, case));
             Some(Outcome { values, auc, ranked })
         })
         .collect();
@@ -91,11 +103,11 @@ fn excluded(split: &Split, case: &Case) -> Vec<Row> {
 }
 
 /// The `limit` best candidates: what the model retrieves, then what it cannot score, by id.
-pub(super) fn rank(fitted: &Fitted, split: &Split, case: &Case, limit: usize) -> Vec<Row> {
+pub(super) fn rank(model: &dyn Retrieve, split: &Split, case: &Case, limit: usize) -> Vec<Row> {
     let excluded = excluded(split, case);
     let allow = |row: Row| excluded.binary_search(&row).is_err();
     let query = Query { history: &case.history, item: None };
-    let found = fitted.retrieve().retrieve(&query, limit, &allow);
+    let found = model.retrieve(&query, limit, &allow);
     let mut ranked: Vec<Row> = found.iter().map(|scored| scored.row).collect();
     if ranked.len() < limit {
         let mut retrieved = ranked.clone();
@@ -108,8 +120,7 @@ pub(super) fn rank(fitted: &Fitted, split: &Split, case: &Case, limit: usize) ->
 }
 
 /// Area under the ROC curve over all candidates.
-fn area(fitted: &Fitted, split: &Split, case: &Case) -> Option<f64> {
-    let model = fitted.score()?;
+fn area(model: &dyn Score, split: &Split, case: &Case) -> Option<f64> {
     let mut candidate = vec![true; split.catalogue];
     for row in excluded(split, case) {
         candidate[row as usize] = false;

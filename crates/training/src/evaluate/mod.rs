@@ -3,6 +3,7 @@
 //! Every item of the catalogue is a candidate unless it is in the history of a domain without repeats. What a model
 //! cannot score stands last, by id. Every metric is a mean over cases with a bootstrap interval over them.
 
+mod cold_items;
 mod measure;
 mod report;
 
@@ -78,7 +79,7 @@ pub fn evaluate(
     options: &EvaluateOptions,
     progress: &mut dyn FnMut(Phase),
 ) -> Result<Evaluation, TrainingError> {
-    let mut training = options.training;
+    let mut training = options.training.clone();
     let mut validation = None;
     if !TrainingOptions::keys(kind).is_empty() && (options.validate || options.trials > 0) {
         let split = dataset.split(Stage::Validation { seed: options.seed })?;
@@ -88,7 +89,7 @@ pub fn evaluate(
                 progress(Phase::Tuning { done, of });
             })?;
             if let Some(best) = tune::best(&trials) {
-                training = best.options;
+                training = best.options.clone();
             }
         }
         let fitted = fit(kind, &split, &training, &mut |at| progress(Phase::Validating(at)))?;
@@ -111,6 +112,7 @@ pub fn evaluate(
     if let Fitted::Blend(model) = &fitted {
         training = training.weighed(&model.served);
     }
+    let cold_items = cold_items::evaluate(kind, &split, &training, options)?;
     let whole = whole(fitted, &split, options);
     let popular = fit(ModelKind::Popular, &split, &training, &mut |_| {})?;
     let beside = measure(&popular, &split, &split.cases, &options.at);
@@ -131,6 +133,7 @@ pub fn evaluate(
         difference: [("popular".to_owned(), measured.difference(&beside, options.seed))].into(),
         cold,
         whole,
+        cold_items,
         options: training.to_map(kind),
         validation,
         refused: dataset.refused,

@@ -55,6 +55,9 @@ pub struct Evaluation {
     /// The same model before it was cut to serve, if it was, on some of the cases.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub whole: Option<Whole>,
+    /// What becomes of items that nobody has touched, where the model learns from attributes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cold_items: Option<ColdItems>,
     /// The options in effect, tuned ones included.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub options: BTreeMap<String, Value>,
@@ -87,6 +90,21 @@ pub struct Whole {
     pub metrics: Metrics,
     /// How much better what serves is, on these cases.
     pub difference: Metrics,
+}
+
+/// Items taken out of the training data with all that was done to them, ranked by their attributes alone, among themselves.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ColdItems {
+    /// How many items were taken out.
+    pub items: usize,
+    /// Users who touched one of them, and something else.
+    pub users: usize,
+    /// The results, the items taken out being the candidates.
+    pub metrics: Metrics,
+    /// Results of a random order; popularity cannot tell these items apart.
+    pub beside: BTreeMap<String, Metrics>,
+    /// Mean differences to it, case by case.
+    pub difference: BTreeMap<String, Metrics>,
 }
 
 /// The result on the validation slice.

@@ -113,7 +113,7 @@ fn what_cannot_be_scored_stands_last_by_id() {
     split.catalogue += 2;
     split.by_id.insert(0, known + 1);
     split.by_id.insert(3, known);
-    let everything = rank(&fitted, &split, &split.cases[0], usize::MAX);
+    let everything = rank(fitted.retrieve(), &split, &split.cases[0], usize::MAX);
     let seen = split.cases[0].history.iter().map(|past| past.row).collect::<std::collections::HashSet<_>>();
     assert_eq!(everything.len(), split.catalogue - seen.len());
     assert_eq!(everything[everything.len() - 2..], [known + 1, known]);
@@ -169,7 +169,7 @@ fn events_after_the_cut_change_nothing_that_is_trained_counted_encoded_tuned_or_
     for kind in ModelKind::ALL {
         let lists = |split: &crate::dataset::Split| {
             let fitted = fit(kind, split, &tuned.training, &mut |_| {}).unwrap();
-            clean.cases.iter().map(|case| rank(&fitted, split, case, 20)).collect::<Vec<_>>()
+            clean.cases.iter().map(|case| rank(fitted.retrieve(), split, case, 20)).collect::<Vec<_>>()
         };
         assert_eq!(lists(&clean), lists(&planted), "{kind}: scored");
     }

@@ -9,7 +9,7 @@ use crate::options::TrainingOptions;
 /// Each option that matters drawn anew, the half-life and the gap within a factor of four of what they are.
 pub(super) fn draw(random: &mut Random, kind: ModelKind, start: &TrainingOptions) -> TrainingOptions {
     let mut log_uniform = |low: f32, high: f32| low * (high / low).powf(random.random::<f32>());
-    let mut options = *start;
+    let mut options = start.clone();
     let TrainingOptions { neighbours, sessions, .. } = &mut options;
     if kind == ModelKind::Neighbours {
         neighbours.half_gap = neighbours.half_gap.mul_f32(log_uniform(0.25, 4.0));
@@ -30,7 +30,7 @@ pub(super) fn draw(random: &mut Random, kind: ModelKind, start: &TrainingOptions
 /// Each within a factor of two of what it is, powers within a tenth.
 pub(super) fn near(random: &mut Random, kind: ModelKind, best: &TrainingOptions) -> TrainingOptions {
     let mut factor = || (2.0 * random.random::<f32>() - 1.0).exp2();
-    let mut options = *best;
+    let mut options = best.clone();
     let TrainingOptions { neighbours, sessions, .. } = &mut options;
     if kind == ModelKind::Neighbours {
         neighbours.half_gap = neighbours.half_gap.mul_f32(factor());
