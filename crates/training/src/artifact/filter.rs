@@ -7,10 +7,9 @@ use headwater_base::ItemId;
 use headwater_models::Retrieve as _;
 use headwater_models::filter::{Filter, FilterOptions, FilterParts};
 use headwater_registry::{Bundle, Lineage, Manifest};
-use safetensors::tensor::TensorView;
-use safetensors::{Dtype, SafeTensors};
 
 use super::broken;
+use super::sparse::SparseRows;
 use crate::TrainingError;
 use crate::fit::ModelKind;
 use crate::options::TrainingOptions;
@@ -65,40 +64,16 @@ impl FilterArtifact {
 /// The numbers of a filter as a file.
 pub(super) fn write(model: &Filter) -> Result<Vec<u8>, TrainingError> {
     let FilterParts { lengths, rows, weights, .. } = model.to_parts();
-    let whole = |numbers: &[u32]| numbers.iter().flat_map(|n| n.to_le_bytes()).collect::<Vec<u8>>();
-    let arrays = [
-        ("lengths", Dtype::U32, lengths.len(), whole(&lengths)),
-        ("rows", Dtype::U32, rows.len(), whole(&rows)),
-        ("weights", Dtype::F32, weights.len(), weights.iter().flat_map(|x| x.to_le_bytes()).collect()),
-    ];
-    let mut views = Vec::with_capacity(arrays.len());
-    for (name, form, length, data) in &arrays {
-        views.push((*name, TensorView::new(*form, vec![*length], data).map_err(broken)?));
-    }
-    safetensors::serialize(views, None).map_err(broken)
+    SparseRows { lengths, rows, weights }.write()
 }
 
 /// The filter of `items` items in a file.
 pub(super) fn read(content: &[u8], options: FilterOptions, items: usize) -> Result<Filter, TrainingError> {
-    let tensors = SafeTensors::deserialize(content).map_err(broken)?;
-    let words = |name: &str, form: Dtype| {
-        let view = tensors.tensor(name).map_err(broken)?;
-        if view.dtype() != form || view.shape().len() != 1 {
-            let (shape, found) = (view.shape(), view.dtype());
-            let told = format!("{name} is {shape:?} of {found:?}, expected one row of {form:?}");
-            return Err(TrainingError::Artifact(told));
-        }
-        Ok(view.data().as_chunks::<4>().0.to_vec())
-    };
-    let whole = |name: &str| -> Result<Vec<u32>, TrainingError> {
-        Ok(words(name, Dtype::U32)?.into_iter().map(u32::from_le_bytes).collect())
-    };
-    let (lengths, rows) = (whole("lengths")?, whole("rows")?);
+    let SparseRows { lengths, rows, weights } = SparseRows::read(content)?;
     if lengths.len() != items {
         let told = format!("it has {} items and {items} ids", lengths.len());
         return Err(TrainingError::Artifact(told));
     }
-    let weights = words("weights", Dtype::F32)?.into_iter().map(f32::from_le_bytes).collect();
     Filter::from_parts(FilterParts { options, lengths, rows, weights }).map_err(broken)
 }
 

@@ -8,6 +8,7 @@ mod content;
 mod filter;
 mod ials;
 mod peers;
+mod sparse;
 
 use headwater_base::ItemId;
 use headwater_registry::Bundle;

@@ -8,10 +8,9 @@ use headwater_models::Retrieve as _;
 use headwater_models::matrix::Csr;
 use headwater_models::peers::{Peers, PeersOptions};
 use headwater_registry::{Bundle, Lineage, Manifest};
-use safetensors::tensor::TensorView;
-use safetensors::{Dtype, SafeTensors};
 
 use super::broken;
+use super::sparse::SparseRows;
 use crate::TrainingError;
 use crate::fit::ModelKind;
 use crate::options::TrainingOptions;
@@ -65,45 +64,25 @@ impl PeersArtifact {
 /// The numbers of peers as a file.
 pub(super) fn write(model: &Peers) -> Result<Vec<u8>, TrainingError> {
     let matrix = model.matrix();
-    let lengths: Vec<u8> = matrix.iter().flat_map(|row| (row.len() as u32).to_le_bytes()).collect();
-    let rows: Vec<u8> = matrix.iter().flat_map(|row| row.indices).flat_map(|row| row.to_le_bytes()).collect();
-    let weights: Vec<u8> =
-        matrix.iter().flat_map(|row| row.weights).flat_map(|weight| weight.to_le_bytes()).collect();
-    let arrays =
-        [("lengths", Dtype::U32, &lengths), ("rows", Dtype::U32, &rows), ("weights", Dtype::F32, &weights)];
-    let mut views = Vec::with_capacity(arrays.len());
-    for (name, form, data) in arrays {
-        views.push((name, TensorView::new(form, vec![data.len() / 4], data).map_err(broken)?));
+    SparseRows {
+        lengths: matrix.iter().map(|row| row.len() as u32).collect(),
+        rows: matrix.iter().flat_map(|row| row.indices).copied().collect(),
+        weights: matrix.iter().flat_map(|row| row.weights).copied().collect(),
     }
-    safetensors::serialize(views, None).map_err(broken)
+    .write()
 }
 
 /// The peers over `items` items in a file.
 pub(super) fn read(content: &[u8], options: &PeersOptions, items: usize) -> Result<Peers, TrainingError> {
-    let tensors = SafeTensors::deserialize(content).map_err(broken)?;
-    let words = |name: &str, form: Dtype| {
-        let view = tensors.tensor(name).map_err(broken)?;
-        if view.dtype() != form || view.shape().len() != 1 {
-            let (shape, found) = (view.shape(), view.dtype());
-            let told = format!("{name} is {shape:?} of {found:?}, expected one row of {form:?}");
-            return Err(TrainingError::Artifact(told));
-        }
-        Ok(view.data().as_chunks::<4>().0.to_vec())
-    };
-    let (lengths, rows, weights) =
-        (words("lengths", Dtype::U32)?, words("rows", Dtype::U32)?, words("weights", Dtype::F32)?);
-    let lengths: Vec<usize> = lengths.into_iter().map(|length| u32::from_le_bytes(length) as usize).collect();
-    let total: usize = lengths.iter().sum();
+    let SparseRows { lengths, rows, weights } = SparseRows::read(content)?;
+    let total: usize = lengths.iter().map(|length| *length as usize).sum();
     if total != rows.len() || rows.len() != weights.len() {
         let (rows, weights) = (rows.len(), weights.len());
         let told = format!("it has {total} interactions by its lengths, {rows} rows and {weights} weights");
         return Err(TrainingError::Artifact(told));
     }
-    let users = (0u32..).zip(&lengths).flat_map(|(user, length)| std::iter::repeat_n(user, *length));
-    let entries = users
-        .zip(rows.into_iter().map(u32::from_le_bytes))
-        .zip(weights.into_iter().map(f32::from_le_bytes))
-        .map(|((user, row), weight)| (user, row, weight));
+    let users = (0u32..).zip(&lengths).flat_map(|(user, length)| std::iter::repeat_n(user, *length as usize));
+    let entries = users.zip(rows).zip(weights).map(|((user, row), weight)| (user, row, weight));
     let matrix = Csr::from_pairs(lengths.len(), items, entries).map_err(broken)?;
     Peers::new(matrix, options).map_err(broken)
 }
