@@ -2,8 +2,10 @@
 
 use std::cell::RefCell;
 
-use headwater_models::Past;
+use headwater_features::ItemIndex;
+use headwater_models::{Past, Query};
 
+use crate::candidate::Found;
 use crate::moment::Moment;
 
 /// Latest interactions that such a source may read.
@@ -14,18 +16,25 @@ thread_local! {
     static HISTORY: RefCell<Vec<Past>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Hands the latest interactions that count to `use_it`, oldest first.
-pub(super) fn with_history<T>(moment: &Moment<'_>, use_it: impl FnOnce(&[Past]) -> T) -> T {
+/// What such a source answers to: the item asked about or, without one, the latest interactions that count, oldest first.
+pub(super) fn candidates(
+    moment: &Moment<'_>,
+    best: impl FnOnce(&Query<'_>) -> Vec<(ItemIndex, f32)>,
+) -> Vec<Found> {
     let mut history = HISTORY.take();
     history.clear();
-    let interactions = &moment.profile.interactions;
-    let latest = &interactions[interactions.len().saturating_sub(LATEST)..];
-    history.extend(latest.iter().filter(|interaction| interaction.weight > 0.0).map(|interaction| Past {
-        row: interaction.item,
-        weight: interaction.weight,
-        age: moment.now.seconds_since(interaction.time).max(0.0) as f32,
-    }));
-    let result = use_it(&history);
+    if moment.item.is_none() {
+        let interactions = &moment.profile.interactions;
+        let latest = &interactions[interactions.len().saturating_sub(LATEST)..];
+        history.extend(latest.iter().filter(|interaction| interaction.weight > 0.0).map(|interaction| {
+            Past {
+                row: interaction.item,
+                weight: interaction.weight,
+                age: moment.now.seconds_since(interaction.time).max(0.0) as f32,
+            }
+        }));
+    }
+    let found = best(&Query { history: &history, item: moment.item });
     HISTORY.set(history);
-    result
+    found.into_iter().map(|(item, score)| Found { item, score }).collect()
 }

@@ -1,9 +1,8 @@
 //! What is touched together with the item asked about, or with what the actor touched last.
 
 use headwater_base::Rung;
-use headwater_models::Query;
 
-use super::history::with_history;
+use super::history::candidates;
 use crate::candidate::Found;
 use crate::error::StageError;
 use crate::moment::Moment;
@@ -28,10 +27,6 @@ impl Source for NeighboursSource {
         limit: usize,
         allowed: Allowed<'_>,
     ) -> Result<Vec<Found>, StageError> {
-        let found = with_history(moment, |history| {
-            let history = if moment.item.is_none() { history } else { &[] };
-            moment.views.neighbours_of(&Query { history, item: moment.item }, limit, allowed)
-        });
-        Ok(found.into_iter().map(|(item, score)| Found { item, score }).collect())
+        Ok(candidates(moment, |query| moment.views.neighbours_of(query, limit, allowed)))
     }
 }

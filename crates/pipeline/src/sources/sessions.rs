@@ -1,9 +1,8 @@
 //! What is in the latest sessions most like the actor's, or in those with the item asked about.
 
 use headwater_base::Rung;
-use headwater_models::Query;
 
-use super::history::with_history;
+use super::history::candidates;
 use crate::candidate::Found;
 use crate::error::StageError;
 use crate::moment::Moment;
@@ -28,11 +27,8 @@ impl Source for SessionsSource {
         limit: usize,
         allowed: Allowed<'_>,
     ) -> Result<Vec<Found>, StageError> {
-        let found = with_history(moment, |history| {
-            let history = if moment.item.is_none() { history } else { &[] };
-            let query = Query { history, item: moment.item };
-            moment.views.sessions_like(&query, moment.profile.owner, limit, allowed)
-        });
-        Ok(found.into_iter().map(|(item, score)| Found { item, score }).collect())
+        Ok(candidates(moment, |query| {
+            moment.views.sessions_like(query, moment.profile.owner, limit, allowed)
+        }))
     }
 }
