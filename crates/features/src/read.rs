@@ -207,7 +207,7 @@ impl<'a> Reading<'a> {
             match source {
                 OtherSource::Large(large) => {
                     let read = match found[large.place] {
-                        Some(row) => self.of_large(large, row, words),
+                        Some(row) => self.of_large(large, reads.places[large.place], row, words),
                         None => TileValue::Missing,
                     };
                     match read {
@@ -326,8 +326,8 @@ impl<'a> Reading<'a> {
         FeatureValue::Number(number)
     }
 
-    fn of_large(&self, of: &LargeOf, row: Option<&Row>, words: &mut Vec<u32>) -> TileValue {
-        let Place { table, pair, .. } = self.plan.places[of.plan_place];
+    fn of_large(&self, of: &LargeOf, place: usize, row: Option<&Row>, words: &mut Vec<u32>) -> TileValue {
+        let Place { table, pair, .. } = self.plan.places[place];
         let layout = layout_of(&self.plan.tables[table].layout, pair);
         let GroupLayout::Large(layout) = &layout.groups[of.group] else { return TileValue::Missing };
         let tiles = row.map_or(&[][..], |row| row.large(layout.slot));

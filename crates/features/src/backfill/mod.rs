@@ -265,7 +265,7 @@ impl Work<'_> {
         }
         for OtherRead { source, value } in &reads.others {
             let OtherSource::Large(large) = source else { continue };
-            let of = self.plan.places[large.plan_place];
+            let of = self.plan.places[reads.places[large.place]];
             let Some(row) = self.find(of, table, at, row) else { continue };
             let GroupLayout::Large(layout) = &layout_of(&table.layout, of.pair).groups[large.group] else {
                 continue;

@@ -89,8 +89,6 @@ pub(crate) struct TilesRead {
     pub(crate) tail: usize,
     /// Of fixed tiles, how they lie; `None` for large ones.
     pub(crate) shape: Option<TilesShape>,
-    /// Reads of one number are of one window of one row.
-    pub(crate) window: usize,
     pub(crate) read: ReadOp,
 }
 
@@ -254,7 +252,7 @@ impl Plan {
             ReadOp::SecondsSinceFirst(self.column(place, group, Kind::Earliest, filter))
         };
         let tail = self.tail(None);
-        Ok((Source::Tiles(TilesRead { place, group, tail, shape: None, window: 0, read }), false))
+        Ok((Source::Tiles(TilesRead { place, group, tail, shape: None, read }), false))
     }
 
     fn aggregate(&mut self, spec: &AggregateSpec) -> Result<TilesRead, Invalid> {
@@ -349,7 +347,7 @@ impl Plan {
                 ReadOp::LastN(column, attribute, *n)
             }
         };
-        Ok(TilesRead { place, group, tail: self.tail(window), shape: None, window: 0, read })
+        Ok(TilesRead { place, group, tail: self.tail(window), shape: None, read })
     }
 
     /// An attribute that can be given back as a word.
@@ -500,11 +498,8 @@ impl Plan {
         for table in &mut self.tables {
             table.layout.finish();
         }
-        let mut windows = Vec::new();
         for feature in &mut self.features {
             if let Source::Tiles(read) = &mut feature.source {
-                let window = (read.place, read.group, read.tail);
-                read.window = position(&mut windows, |known| *known == window, || window);
                 let Place { table, pair, .. } = self.places[read.place];
                 let layout = layout_of(&self.tables[table].layout, pair);
                 if let GroupLayout::Tiles(tiles) = &layout.groups[read.group] {

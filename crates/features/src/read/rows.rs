@@ -82,9 +82,8 @@ pub(crate) enum OtherSource {
 /// A window of large tiles, and what is made of it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LargeOf {
-    /// Index into [`Reads::places`], and into the plan's.
+    /// Index into [`Reads::places`].
     pub(crate) place: usize,
-    pub(crate) plan_place: usize,
     pub(crate) group: usize,
     /// Index into the plan's tails.
     pub(crate) tail: usize,
@@ -95,31 +94,32 @@ impl Reads {
     /// Of these columns of the plan, each into the value of this number.
     pub(crate) fn new(plan: &Plan, columns: impl Iterator<Item = (usize, usize)>) -> Self {
         let mut reads = Self::default();
-        let mut of_windows = Vec::new();
+        let mut of_windows: Vec<(WindowOf, Vec<WindowRead>)> = Vec::new();
         for (value, column) in columns {
             reads.width += 1;
             let Source::Tiles(tiles) = &plan.features[column].source else {
                 reads.others.push(OtherRead { source: OtherSource::Moment(column), value });
                 continue;
             };
-            let TilesRead { place: plan_place, group, tail, shape, window, read } = *tiles;
+            let TilesRead { place: plan_place, group, tail, shape, read } = *tiles;
             let place = position(&mut reads.places, |place| *place == plan_place, || plan_place);
             match shape {
                 Some(shape) => {
                     let of = WindowOf { place, tail, shape };
-                    of_windows.push((window, of, WindowRead { read, value }));
+                    let at = position(&mut of_windows, |(known, _)| *known == of, || (of, Vec::new()));
+                    of_windows[at].1.push(WindowRead { read, value });
                 }
                 None => {
-                    let large = LargeOf { place, plan_place, group, tail, read };
+                    let large = LargeOf { place, group, tail, read };
                     reads.others.push(OtherRead { source: OtherSource::Large(large), value });
                 }
             }
         }
-        of_windows.sort_by_key(|(number, window, _)| (window.place, *number));
-        for of_one in of_windows.chunk_by(|(a, ..), (b, ..)| a == b) {
+        of_windows.sort_by_key(|(window, _)| window.place);
+        for (window, of_one) in of_windows {
             let first = reads.reads.len();
-            reads.reads.extend(of_one.iter().map(|(_, _, read)| *read));
-            reads.windows.push((of_one[0].1, first..reads.reads.len()));
+            reads.reads.extend(of_one);
+            reads.windows.push((window, first..reads.reads.len()));
         }
         reads
     }
