@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use super::BenchError;
 use super::client::Connection;
 use super::latency::Latencies;
+use super::report::{Figure, Figures};
 use crate::clock::Stopwatch;
 
 /// Makes the requests of one connection and judges the replies.
@@ -154,4 +155,13 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, BenchError> {
         .enable_all()
         .build()
         .map_err(BenchError::io("starting the load generator"))
+}
+
+/// Adds the rate and the latencies of answers, the medians of `runs`.
+pub fn add_answers(figures: &mut Figures, prefix: &str, runs: &[Run], plan: Plan) {
+    let rates: Vec<f64> = runs.iter().map(|run| run.units as f64 / plan.run.as_secs_f64()).collect();
+    let latency = |share| runs.iter().map(|run| run.latencies.quantile_ms(share)).collect::<Vec<_>>();
+    figures.add(format!("{prefix}answers_per_second"), Figure::median(&rates, "1/s"));
+    figures.add(format!("{prefix}p50_ms"), Figure::median(&latency(0.5), "ms"));
+    figures.add(format!("{prefix}p99_ms"), Figure::median(&latency(0.99), "ms"));
 }

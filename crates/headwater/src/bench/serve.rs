@@ -11,7 +11,7 @@ use headwater_training::presets::Preset;
 
 use super::BenchError;
 use super::knobs::Knobs;
-use super::load::{self, Plan, Run};
+use super::load::{self, Plan, add_answers};
 use super::loaded::{self, Loaded};
 use super::report::{Figure, Report};
 use super::traffic::{AnswerSource, EventSource, EventTails};
@@ -89,12 +89,8 @@ fn measure(report: &mut Report, loaded: &Loaded, prefix: &str, load: &Load) -> R
     let (runs, sources) = answered?;
     let sent = sent.map_err(|error| BenchError::Answer(error.to_string()))??;
 
-    let rates: Vec<f64> = runs.iter().map(|run| run.units as f64 / load.plan.run.as_secs_f64()).collect();
-    let latency = |share| runs.iter().map(|run: &Run| run.latencies.quantile_ms(share)).collect::<Vec<_>>();
+    add_answers(&mut report.figures, prefix, &runs, load.plan);
     let figures = &mut report.figures;
-    figures.add(format!("{prefix}answers_per_second"), Figure::median(&rates, "1/s"));
-    figures.add(format!("{prefix}p50_ms"), Figure::median(&latency(0.5), "ms"));
-    figures.add(format!("{prefix}p99_ms"), Figure::median(&latency(0.99), "ms"));
     figures.add(format!("{prefix}event_p99_ms"), Figure::once(sent.latencies.quantile_ms(0.99), "ms"));
     let driven = load.plan.warm_up + load.plan.run * load.plan.runs as u32;
     let events = sent.units as f64 / driven.as_secs_f64();

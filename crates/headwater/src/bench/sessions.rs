@@ -10,7 +10,7 @@ use headwater_training::presets::Preset;
 use super::BenchError;
 use super::interactions::traffic;
 use super::knobs::Knobs;
-use super::load::{self, Plan, Run};
+use super::load::{self, Plan, add_answers};
 use super::report::{Figure, Report};
 use super::traffic::AnswerSource;
 use super::workspace::Workspace;
@@ -80,12 +80,8 @@ fn measure(report: &mut Report, workspace: &Workspace, prefix: &str, load: &Load
     let answered = load::closed_loop(server.address(), sources, load.plan);
     let (runs, sources) = load::runtime()?.block_on(answered)?;
 
-    let rates: Vec<f64> = runs.iter().map(|run| run.units as f64 / load.plan.run.as_secs_f64()).collect();
-    let latency = |share| runs.iter().map(|run: &Run| run.latencies.quantile_ms(share)).collect::<Vec<_>>();
+    add_answers(&mut report.figures, prefix, &runs, load.plan);
     let figures = &mut report.figures;
-    figures.add(format!("{prefix}answers_per_second"), Figure::median(&rates, "1/s"));
-    figures.add(format!("{prefix}p50_ms"), Figure::median(&latency(0.5), "ms"));
-    figures.add(format!("{prefix}p99_ms"), Figure::median(&latency(0.99), "ms"));
     let (answers, of_sessions) =
         sources.iter().map(AnswerSource::counts).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
     let share = of_sessions as f64 / (answers as f64).max(1.0);
