@@ -9,7 +9,7 @@ use headwater_base::Timestamp;
 use headwater_models::blend::{Blend, BlendOptions, Member};
 use headwater_models::filter::{self, Exact, Filter, FilterOptions, Form};
 use headwater_models::ials::{Ials, IalsOptions, train};
-use headwater_models::index::ClusterOptions;
+use headwater_models::index::{ClusterOptions, CoarseOptions};
 use headwater_models::matrix::Csr;
 use headwater_models::peers::{Peers, PeersOptions};
 use headwater_models::popular::Popular;
@@ -136,7 +136,8 @@ fn models() -> Vec<Subject> {
     let saved = Ials::from_parts(ials().to_parts()).unwrap();
     let mut clustered = ials();
     let options = ClusterOptions { clusters: 6, recall: 1.0, ..ClusterOptions::default() };
-    clustered.attach(Arc::new(clustered.clusters(&options).unwrap())).unwrap();
+    let options = CoarseOptions::Clusters(options);
+    clustered.attach(Arc::new(clustered.coarse(&options).unwrap())).unwrap();
     let saved_filter = Filter::from_parts(filter().0.to_parts()).unwrap();
     vec![
         Subject {

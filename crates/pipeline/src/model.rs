@@ -16,15 +16,15 @@ use headwater_models::blend::{Blend, Member};
 use headwater_models::content::ContentMap;
 use headwater_models::filter::Filter;
 use headwater_models::ials::Ials;
-use headwater_models::index::{ClusterReport, QuantisedIndex};
+use headwater_models::index::{CoarseReport, QuantisedIndex};
 use headwater_models::peers::Peers;
 use headwater_models::{Allow, ModelError, Past, Query, Retrieve, Row, Score, Scored};
 
 use crate::error::StageError;
-use crate::index::{IndexClusters, IndexOptions};
+use crate::index::{CoarseStages, IndexOptions};
 
 const NONE: u32 = u32::MAX;
-/// Clusters are built anew once more than one item in so many came after them.
+/// A coarse stage is built anew once more than one item in so many came after it.
 const TAIL_SHARE: usize = 16;
 /// But not for fewer items than a search hardly notices.
 const TAIL_LEAST: usize = 4_096;
@@ -246,40 +246,40 @@ impl LoadedModel {
     }
 
     /// How its items are searched; `None` where every one is read.
-    pub fn index_report(&self) -> Option<ClusterReport> {
+    pub fn index_report(&self) -> Option<CoarseReport> {
         match &self.kind {
-            Kind::Ials(factors) => factors.ials.index().clusters().map(|clusters| *clusters.report()),
+            Kind::Ials(factors) => factors.ials.index().coarse().map(|coarse| *coarse.report()),
             _ => None,
         }
     }
 
-    /// Where the model should get clusters by `options` and has none, or has appended more items than every search should
+    /// Where the model should get coarse stages by `options` and has none, or has appended more items than every search should
     /// read.
-    pub(crate) fn wants_clusters(&self, options: &IndexOptions) -> bool {
+    pub(crate) fn wants_coarse(&self, options: &IndexOptions) -> bool {
         let Kind::Ials(factors) = &self.kind else { return false };
         let index = factors.ials.index();
         let most = (index.len() / TAIL_SHARE).max(TAIL_LEAST);
         options.from.is_some_and(|from| index.len() >= from)
-            && (index.clusters().is_none() || index.tail() > most)
+            && (index.coarse().is_none() || index.tail() > most)
     }
 
-    /// Clusters for the items; `None` where the model has no vectors.
-    pub(crate) fn clusters(&self, options: &IndexOptions) -> Result<Option<IndexClusters>, StageError> {
+    /// Coarse stages for the items; `None` where the model has no vectors.
+    pub(crate) fn coarse(&self, options: &IndexOptions) -> Result<Option<CoarseStages>, StageError> {
         let Kind::Ials(factors) = &self.kind else { return Ok(None) };
-        IndexClusters::build(&factors.ials, &factors.directions, options).map(Some).map_err(broken)
+        CoarseStages::build(&factors.ials, &factors.directions, options).map(Some).map_err(broken)
     }
 
-    /// The same model, searched through `clusters`, which were built for it or for what it was before items were
+    /// The same model, searched through `coarse`, which was built for it or for what it was before items were
     /// appended.
     ///
     /// # Errors
-    /// A model without vectors; clusters of another model.
-    pub(crate) fn with_clusters(&self, clusters: &IndexClusters) -> Result<Self, StageError> {
+    /// A model without vectors; stages of another model.
+    pub(crate) fn with_coarse(&self, coarse: &CoarseStages) -> Result<Self, StageError> {
         let Kind::Ials(factors) = &self.kind else {
             return Err(StageError::Broken(format!("model `{}` has no vectors to search", self.name)));
         };
         let mut factors = factors.clone();
-        clusters.attach(&mut factors.ials, &mut factors.directions).map_err(broken)?;
+        coarse.attach(&mut factors.ials, &mut factors.directions).map_err(broken)?;
         Ok(self.with_kind(Kind::Ials(factors), self.appended.clone()))
     }
 
@@ -414,8 +414,8 @@ impl LoadedModel {
                     factors.directions.append(&direction(vector)).map_err(broken)?;
                     rows.push(factors.ials.append_item(vector).map_err(broken)?);
                 }
-                if let Some(clusters) = IndexClusters::of(&previous.ials, &previous.directions) {
-                    clusters.attach(&mut factors.ials, &mut factors.directions).map_err(broken)?;
+                if let Some(coarse) = CoarseStages::of(&previous.ials, &previous.directions) {
+                    coarse.attach(&mut factors.ials, &mut factors.directions).map_err(broken)?;
                 }
                 (Kind::Ials(factors), rows)
             }

@@ -5,7 +5,7 @@
 //! publishes a grown model. It also does so for what happened between the model's training and the start of the
 //! process, so a restart loses nothing. An item that is touched again is solved again.
 //!
-//! It also has the items of large models sorted into clusters, on a thread beside, and again once many were appended. Until
+//! It also has the coarse stages of large models built, on a thread beside, and again once many items were appended. Until
 //! they are done the model serves as it is; then the next snapshot has them.
 //!
 //! Where the model has learnt from attributes, an item that nobody has touched has the vector of its attributes as soon as the catalogue
@@ -21,10 +21,11 @@ use compact_str::CompactString;
 use headwater_base::{Actor, Fact, ItemId, Schema, Timestamp};
 use headwater_features::{Catalogue, ItemIndex};
 use headwater_log::{Batch, EventLog, LogError, Position, Subscription};
+use headwater_models::index::CoarseReport;
 
 use crate::engine::Engine;
 use crate::error::StageError;
-use crate::index::{IndexClusters, IndexOptions};
+use crate::index::{CoarseStages, IndexOptions};
 use crate::model::LoadedModel;
 
 /// The least time between two grown models: growing copies the model's vectors.
@@ -47,8 +48,8 @@ pub struct Refresher {
     models: BTreeMap<CompactString, Growing>,
 }
 
-/// Clusters in the making.
-type Building = JoinHandle<Result<Option<IndexClusters>, StageError>>;
+/// Coarse stages in the making.
+type Building = JoinHandle<Result<Option<CoarseStages>, StageError>>;
 
 /// What is known of one model's new items.
 struct Growing {
@@ -60,7 +61,7 @@ struct Growing {
     changed: BTreeSet<ItemId>,
     grown: Option<Timestamp>,
     building: Option<Building>,
-    /// Clusters of this model could not be built; trying again would fail again.
+    /// Coarse stages of this model could not be built; trying again would fail again.
     unbuildable: bool,
 }
 
@@ -167,13 +168,13 @@ impl Growing {
         })
     }
 
-    /// Has clusters built where they are due, and publishes the model with them when they are done.
+    /// Has coarse stages built where they are due, and publishes the model with them when they are done.
     fn index(&mut self, engine: &Engine, model: &Arc<LoadedModel>, options: &IndexOptions) {
         match self.building.take() {
             Some(building) if building.is_finished() => match building.join() {
-                Ok(Ok(Some(clusters))) => {
+                Ok(Ok(Some(coarse))) => {
                     // Growing replaces the model on this thread alone, so the snapshot's is the newest.
-                    match model.with_clusters(&clusters) {
+                    match model.with_coarse(&coarse) {
                         Ok(indexed) => self.publish(engine, indexed),
                         Err(error) => self.give_up(model, &error.to_string()),
                     }
@@ -183,12 +184,12 @@ impl Growing {
                 Err(_) => self.give_up(model, "the thread panicked"),
             },
             Some(building) => self.building = Some(building),
-            None if !self.unbuildable && model.wants_clusters(options) => {
+            None if !self.unbuildable && model.wants_coarse(options) => {
                 let (model, options) = (Arc::clone(model), *options);
-                let thread = std::thread::Builder::new().name("clusters".into());
-                match thread.spawn(move || model.clusters(&options)) {
+                let thread = std::thread::Builder::new().name("coarse-index".into());
+                match thread.spawn(move || model.coarse(&options)) {
                     Ok(building) => self.building = Some(building),
-                    Err(error) => tracing::error!(%error, "no thread to build clusters on"),
+                    Err(error) => tracing::error!(%error, "no thread to build the index on"),
                 }
             }
             None => {}
@@ -198,15 +199,16 @@ impl Growing {
     fn publish(&self, engine: &Engine, indexed: LoadedModel) {
         if let Some(report) = indexed.index_report() {
             let label = indexed.label();
-            let (clusters, probes, recall) = (report.clusters, report.probes, report.recall);
-            tracing::info!(model = %label, clusters, probes, recall, rows = report.rows, "searched through clusters");
+            let CoarseReport { kind, parts, width, recall, share, rows, .. } = report;
+            let kind = kind.name();
+            tracing::info!(model = %label, kind, parts, width, recall, share, rows, "not every item is read any more");
         }
         engine.grow(indexed);
     }
 
     fn give_up(&mut self, model: &LoadedModel, error: &str) {
         self.unbuildable = true;
-        tracing::error!(error, model = %model.label(), "clusters cannot be built; every item is read");
+        tracing::error!(error, model = %model.label(), "the index cannot be built; every item is read");
     }
 
     fn note(&mut self, batch: &Batch, model: &LoadedModel, schema: &Schema) {

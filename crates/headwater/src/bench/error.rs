@@ -1,6 +1,7 @@
 //! What can go wrong with a benchmark.
 
 use headwater_base::ErrorKind;
+use headwater_models::ModelError;
 
 use super::client::ClientError;
 
@@ -32,6 +33,12 @@ pub enum BenchError {
     /// The server answered with something the benchmark cannot read, or that is wrong.
     #[error("unexpected answer: {0}")]
     Answer(String),
+}
+
+impl From<ModelError> for BenchError {
+    fn from(error: ModelError) -> Self {
+        Self::Answer(error.to_string())
+    }
 }
 
 impl BenchError {

@@ -7,8 +7,10 @@
 use std::sync::Arc;
 
 use headwater_base::random::{Random, seeded};
-use headwater_models::Row;
-use headwater_models::index::{ClusterOptions, Clusters, MEASURED, QuantisedIndex};
+use headwater_models::index::{
+    ClusterOptions, Coarse, CoarseOptions, CoarseReport, MEASURED, QuantisedIndex,
+};
+use headwater_models::{Row, Scored};
 use rand::RngExt as _;
 
 use super::BenchError;
@@ -32,7 +34,7 @@ struct Plan {
     inserts: usize,
     rounds: usize,
     seed: u64,
-    options: ClusterOptions,
+    clusters: ClusterOptions,
 }
 
 struct Made {
@@ -51,14 +53,16 @@ pub fn run(mut knobs: Knobs) -> Result<Report, BenchError> {
         inserts: knobs.take("inserts", 1_000)?,
         rounds: knobs.take("rounds", 3_usize)?.max(1),
         seed: knobs.take("seed", 1)?,
-        options: ClusterOptions {
+        clusters: ClusterOptions {
             clusters: knobs.take("clusters", defaults.clusters)?,
             recall: knobs.take("recall", defaults.recall)?,
             ..defaults
         },
     };
     knobs.finish()?;
-    plan.options.validate().map_err(|error| BenchError::Usage(error.to_string()))?;
+    CoarseOptions::Clusters(plan.clusters)
+        .validate()
+        .map_err(|error| BenchError::Usage(error.to_string()))?;
     let mut report = Report::new("index");
     for d in dimensions {
         if d == 0 {
@@ -69,19 +73,17 @@ pub fn run(mut knobs: Knobs) -> Result<Report, BenchError> {
     report.notes.push(format!(
         "{} items; the {MEASURED} best of each of {} users; rates by the time that one thread was on a core; recall is \
          chosen to be {} on {SAMPLES} other users",
-        plan.items, plan.queries, plan.options.recall
+        plan.items, plan.queries, plan.clusters.recall
     ));
     Ok(report)
 }
 
 fn measure(report: &mut Report, d: usize, plan: &Plan) -> Result<(), BenchError> {
     let made = make(d, plan);
-    let broken = |error: headwater_models::ModelError| BenchError::Answer(error.to_string());
-    let all = |_: Row| true;
     let mut add = |name: &str, figure| report.figures.add(format!("{name}_{d}"), figure);
 
     let time = CoreTime::start()?;
-    let mut index = QuantisedIndex::from_rows(d, &made.items).map_err(broken)?;
+    let mut index = QuantisedIndex::from_rows(d, &made.items)?;
     add("exact_build_seconds", Figure::once(time.seconds()?.1, "s"));
     add("exact_bytes", Figure::once(index.bytes() as f64, "bytes"));
     let mut truth = Vec::with_capacity(EXACT);
@@ -91,20 +93,48 @@ fn measure(report: &mut Report, d: usize, plan: &Plan) -> Result<(), BenchError>
     }
     add("exact_queries_per_second", Figure::once(EXACT as f64 / time.seconds()?.0, "1/s"));
 
+    let options = CoarseOptions::Clusters(plan.clusters);
+    let clusters = attach(&mut index, &made, &options, "clusters", &mut add)?;
+    add("clusters", Figure::once(clusters.parts as f64, ""));
+    rate(&index, &made, &truth, plan, "", &mut add)?;
+    insert(&mut index, &made, plan, &mut add)?;
+    Ok(())
+}
+
+/// Builds a coarse stage and has the index searched through it.
+fn attach(
+    index: &mut QuantisedIndex,
+    made: &Made,
+    options: &CoarseOptions,
+    name: &str,
+    add: &mut impl FnMut(&str, Figure),
+) -> Result<CoarseReport, BenchError> {
     let time = CoreTime::start()?;
-    let clusters = Clusters::build(&index, &made.samples, &plan.options).map_err(broken)?;
-    let clusters = Arc::new(clusters);
-    add("clusters_build_seconds", Figure::once(time.seconds()?.1, "s"));
-    index.attach(Arc::clone(&clusters)).map_err(broken)?;
-    add("clusters_bytes", Figure::once(index.bytes() as f64, "bytes"));
-    add("clusters", Figure::once(clusters.report().clusters as f64, ""));
-    add("clusters_read_share", Figure::once(clusters.report().share, ""));
+    let coarse = Coarse::build(index, &made.samples, options)?;
+    add(&format!("{name}_build_seconds"), Figure::once(time.seconds()?.1, "s"));
+    let report = *coarse.report();
+    index.attach(Arc::new(coarse))?;
+    add(&format!("{name}_bytes"), Figure::once(index.bytes() as f64, "bytes"));
+    add(&format!("{name}_read_share"), Figure::once(report.share, ""));
+    Ok(report)
+}
+
+/// How many of the exact best are found, and how fast.
+fn rate(
+    index: &QuantisedIndex,
+    made: &Made,
+    truth: &[Vec<Scored>],
+    plan: &Plan,
+    prefix: &str,
+    add: &mut impl FnMut(&str, Figure),
+) -> Result<(), BenchError> {
+    let d = index.dimensions();
     let mut met = 0;
-    for (user, exact) in made.users.chunks_exact(d).zip(&truth) {
+    for (user, exact) in made.users.chunks_exact(d).zip(truth) {
         let found = index.search(user, MEASURED, &all);
         met += exact.iter().filter(|scored| found.contains(scored)).count();
     }
-    add("recall@100", Figure::once(met as f64 / (EXACT * MEASURED) as f64, ""));
+    add(&format!("{prefix}recall@100"), Figure::once(met as f64 / (truth.len() * MEASURED) as f64, ""));
     let mut rates = Vec::with_capacity(plan.rounds);
     for _ in 0..plan.rounds {
         let time = CoreTime::start()?;
@@ -113,12 +143,20 @@ fn measure(report: &mut Report, d: usize, plan: &Plan) -> Result<(), BenchError>
         }
         rates.push((made.users.len() / d) as f64 / time.seconds()?.0);
     }
-    add("queries_per_second", Figure::median(&rates, "1/s"));
+    add(&format!("{prefix}queries_per_second"), Figure::median(&rates, "1/s"));
+    Ok(())
+}
 
-    // Each new item is some user's, lengthened until it is the best for them: the next search must bring it.
+/// Each new item is some user's, lengthened until it is the best for them: the next search must bring it.
+fn insert(
+    index: &mut QuantisedIndex,
+    made: &Made,
+    plan: &Plan,
+    add: &mut impl FnMut(&str, Figure),
+) -> Result<(), BenchError> {
     let mut visible = 0;
     let mut spent = Vec::with_capacity(plan.inserts);
-    for user in made.users.chunks_exact(d).cycle().take(plan.inserts) {
+    for user in made.users.chunks_exact(index.dimensions()).cycle().take(plan.inserts) {
         let best = index.search(user, 1, &all).first().map_or(1.0, |scored| scored.score);
         let norm: f32 = user.iter().map(|x| x * x).sum();
         let vector: Vec<f32> = user.iter().map(|x| x * 1.1 * best / norm).collect();
@@ -126,8 +164,8 @@ fn measure(report: &mut Report, d: usize, plan: &Plan) -> Result<(), BenchError>
         let watch = Stopwatch::start();
         // As a server does it: the index in use stays, the next one shares all but what is new.
         let mut next = index.clone();
-        let row = next.append(&vector).map_err(broken)?;
-        index = next;
+        let row = next.append(&vector)?;
+        *index = next;
         spent.push(watch.seconds() * 1e6);
         visible += usize::from(index.search(user, 1, &all).first().is_some_and(|scored| scored.row == row));
     }
@@ -136,6 +174,10 @@ fn measure(report: &mut Report, d: usize, plan: &Plan) -> Result<(), BenchError>
         add("inserts_in_the_next_answer", Figure::once(visible as f64 / plan.inserts as f64, ""));
     }
     Ok(())
+}
+
+fn all(_: Row) -> bool {
+    true
 }
 
 fn make(d: usize, plan: &Plan) -> Made {

@@ -1,8 +1,8 @@
 //! How the items of models with vectors are searched.
 
-use headwater_models::index::ClusterOptions;
+use headwater_models::index::{ClusterOptions, CoarseOptions};
 use headwater_pipeline::IndexOptions;
-use headwater_pipeline::index::CLUSTERS_FROM;
+use headwater_pipeline::index::COARSE_FROM;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -43,15 +43,13 @@ impl IndexSettings {
     /// The same as the pipeline is told, on a machine of `cores` cores: building leaves half of them to those who ask.
     pub fn options(&self, cores: usize) -> IndexOptions {
         let from = match self.kind {
-            IndexKind::Auto => Some(CLUSTERS_FROM),
+            IndexKind::Auto => Some(COARSE_FROM),
             IndexKind::Exact => None,
             IndexKind::Clusters => Some(1),
         };
         let threads = (cores / 2).max(1);
-        IndexOptions {
-            from,
-            clusters: ClusterOptions { recall: self.recall, threads, ..ClusterOptions::default() },
-        }
+        let clusters = ClusterOptions { recall: self.recall, threads, ..ClusterOptions::default() };
+        IndexOptions { from, coarse: CoarseOptions::Clusters(clusters) }
     }
 }
 

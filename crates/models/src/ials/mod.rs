@@ -32,7 +32,7 @@
 //! very equation training uses; an item that training has not seen gets its vector the same way from the users who
 //! touched it.
 
-mod clusters;
+mod coarse;
 mod options;
 mod solve;
 mod train;

@@ -1,5 +1,5 @@
 //! Search for the rows with the highest inner product: by a scan of int8 codes that proves its answer, or by the same
-//! scan of the clusters of rows that promise most.
+//! scan of the rows that a coarse stage names.
 //!
 //! Each row is kept in f32 and as int8 codes with one step per row. The scan gives every row an upper bound of its
 //! exact score: the product of the codes plus the most that quantising the row and the query can have taken away
@@ -7,16 +7,17 @@
 //! bound is below the worst score of a full list. So the answer is that of scoring every row in f32, bit for bit and
 //! ties by row included, and the [`Allow`] filter is asked only about rows whose exact score would make the list.
 //!
-//! Of many rows not all need reading. With [`Clusters`] attached a search reads the rows of the clusters that promise
-//! most and those appended since the clusters were built; a filter that refuses much makes it read more, and one that refuses
-//! nearly everything makes it the whole scan again. What that loses is measured when clusters are built.
+//! Of many rows not all need reading. With a [`Coarse`] stage attached a search reads the candidates that the stage names
+//! and the rows appended since it was built; a filter that refuses much makes it read more, and one that refuses
+//! nearly everything makes it the whole scan again. What that loses is measured when the stage is built.
 //!
 //! Rows live in chunks behind [`Arc`]s: cloning an index shares them, and appending to the clone copies at most the
-//! last chunk. That is how a catalogue grows while snapshots of it serve. Clusters are built from a clone beside, and
+//! last chunk. That is how a catalogue grows while snapshots of it serve. The stage is built from a clone beside, and
 //! attached to what the index has become meanwhile.
 
 mod chunk;
 mod clusters;
+mod coarse;
 mod codes;
 mod removed;
 
@@ -25,8 +26,9 @@ use std::sync::Arc;
 
 use chunk::Chunk;
 pub(crate) use chunk::score;
-pub(crate) use clusters::on_threads;
-pub use clusters::{ClusterOptions, ClusterReport, Clusters, MEASURED};
+pub use clusters::ClusterOptions;
+pub(crate) use coarse::on_threads;
+pub use coarse::{Coarse, CoarseKind, CoarseOptions, CoarseReport, MEASURED};
 use codes::QuantisedQuery;
 use removed::Removed;
 
@@ -34,9 +36,6 @@ use crate::error::ModelError;
 use crate::kernels::lanes::PADDING;
 use crate::model::{Allow, Row, Scored};
 use crate::top::TopK;
-
-/// A search that would read more than one in so many clusters reads everything instead.
-const MOST: usize = 4;
 
 thread_local! {
     /// One number per row, kept from search to search: fresh memory of that size would cost as much as the scan.
@@ -51,7 +50,7 @@ pub struct QuantisedIndex {
     dimensions: usize,
     rows: usize,
     chunks: Vec<Arc<Chunk>>,
-    clusters: Option<Arc<Clusters>>,
+    coarse: Option<Arc<Coarse>>,
     removed: Arc<Removed>,
 }
 
@@ -65,7 +64,7 @@ struct Visit {
 impl QuantisedIndex {
     /// An index without rows, for vectors of `dimensions` numbers.
     pub fn new(dimensions: usize) -> Self {
-        Self { dimensions, rows: 0, chunks: Vec::new(), clusters: None, removed: Arc::default() }
+        Self { dimensions, rows: 0, chunks: Vec::new(), coarse: None, removed: Arc::default() }
     }
 
     /// From row-major `vectors`.
@@ -123,36 +122,36 @@ impl QuantisedIndex {
         (0..self.rows as Row).filter(|row| !self.removed.contains(*row))
     }
 
-    /// Searches through `clusters` from now on, which were built from this index or from an earlier clone of it.
+    /// Searches through `coarse` from now on, which was built from this index or from an earlier clone of it.
     ///
     /// # Errors
-    /// Clusters of rows of another length, or of more rows than there are.
-    pub fn attach(&mut self, clusters: Arc<Clusters>) -> Result<(), ModelError> {
-        if clusters.dimensions() != self.dimensions || clusters.report().rows > self.rows {
-            return Err(ModelError::Parts { what: "the clusters are those of another index".into() });
+    /// A coarse stage of rows of another length, or of more rows than there are.
+    pub fn attach(&mut self, coarse: Arc<Coarse>) -> Result<(), ModelError> {
+        if coarse.dimensions() != self.dimensions || coarse.report().rows > self.rows {
+            return Err(ModelError::Parts { what: "the coarse stage is that of another index".into() });
         }
-        self.clusters = Some(clusters);
+        self.coarse = Some(coarse);
         Ok(())
     }
 
-    /// The clusters it searches through; where there are none, every search reads every row.
-    pub fn clusters(&self) -> Option<&Arc<Clusters>> {
-        self.clusters.as_ref()
+    /// The coarse stage it searches through; where there is none, every search reads every row.
+    pub fn coarse(&self) -> Option<&Arc<Coarse>> {
+        self.coarse.as_ref()
     }
 
-    /// How many rows no cluster holds, which every search reads.
+    /// How many rows came after the coarse stage, which every search reads.
     pub fn tail(&self) -> usize {
         self.rows - self.filed()
     }
 
     fn filed(&self) -> usize {
-        self.clusters.as_ref().map_or(0, |clusters| clusters.report().rows)
+        self.coarse.as_ref().map_or(0, |coarse| coarse.report().rows)
     }
 
-    /// Bytes of memory that the rows and clusters hold.
+    /// Bytes of memory that the rows and the coarse stage hold.
     pub fn bytes(&self) -> usize {
-        let clusters = self.clusters.as_ref().map_or(0, |clusters| clusters.report().bytes);
-        self.chunks.iter().map(|chunk| chunk.bytes()).sum::<usize>() + clusters
+        let coarse = self.coarse.as_ref().map_or(0, |coarse| coarse.report().bytes);
+        self.chunks.iter().map(|chunk| chunk.bytes()).sum::<usize>() + coarse
     }
 
     /// How many rows there are, removed ones included.
@@ -193,27 +192,28 @@ impl QuantisedIndex {
     }
 
     /// The `limit` allowed rows with the highest inner product with `query`, best first, ties by row; rows whose
-    /// product is not finite are left out. Empty for a query of another length. With clusters some of them may be missed.
+    /// product is not finite are left out. Empty for a query of another length. With a coarse stage some of them may be
+    /// missed.
     pub fn search(&self, query: &[f32], limit: usize, allow: &dyn Allow) -> Vec<Scored> {
-        let Some(clusters) = self.clusters.as_deref().filter(|_| limit > 0 && query.len() == self.dimensions)
+        let Some(coarse) = self.coarse.as_deref().filter(|_| limit > 0 && query.len() == self.dimensions)
         else {
             return self.search_exact(query, limit, allow);
         };
         if let Some(rows) = allow.listed() {
             return self.search_among(query, limit, rows, allow);
         }
-        let (probes, most) = (clusters.report().probes, clusters.report().clusters / MOST);
+        let width = coarse.report().width;
         let quantised = QuantisedQuery::new(query);
         // What was measured holds for lists of that length. A filter makes the list as long as what it was asked about.
         let mut length = limit;
-        let mut reading = probes.saturating_mul(length.div_ceil(MEASURED));
-        while reading <= most {
-            let visit = self.visit_clusters(clusters, &quantised, reading, limit, allow);
+        let mut reading = width.saturating_mul(length.div_ceil(MEASURED));
+        while reading <= coarse.most() {
+            let visit = self.visit_coarse(coarse, &quantised, reading, limit, allow);
             if visit.allowed == 0 || visit.top.len() < limit {
                 break;
             }
             length = limit.saturating_mul(visit.asked).div_ceil(visit.allowed);
-            let needed = probes.saturating_mul(length.div_ceil(MEASURED));
+            let needed = width.saturating_mul(length.div_ceil(MEASURED));
             if needed <= reading {
                 return visit.top.into_ranked();
             }
@@ -253,18 +253,18 @@ impl QuantisedIndex {
         top.into_ranked()
     }
 
-    fn visit_clusters(
+    fn visit_coarse(
         &self,
-        clusters: &Clusters,
+        coarse: &Coarse,
         query: &QuantisedQuery,
-        probes: usize,
+        width: usize,
         limit: usize,
         allow: &dyn Allow,
     ) -> Visit {
         let (mut bounds, mut rows) = (BOUNDS.take(), ROWS.take());
         bounds.clear();
         rows.clear();
-        clusters.read(query, probes, &mut rows, &mut bounds);
+        coarse.stage().read(self, query, width, &mut rows, &mut bounds);
         rows.extend(self.filed() as Row..self.rows as Row);
         self.read_from(self.filed(), query, &mut bounds);
         let found = self.visit(query, &mut bounds, |place| rows[place], limit, allow);

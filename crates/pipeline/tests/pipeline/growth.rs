@@ -7,7 +7,7 @@ use headwater_base::{Actor, Clock, Event, EventId, Fact, Fields, ItemId, Timesta
 use headwater_features::{Follower, FollowerOptions};
 use headwater_log::{EmbeddedLog, EventLog, LogOptions};
 use headwater_models::content::{Attributes, Content, ContentMap, ContentOptions, Example};
-use headwater_models::index::ClusterOptions;
+use headwater_models::index::{ClusterOptions, CoarseOptions};
 use headwater_pipeline::refresh::Step;
 use headwater_pipeline::{IndexOptions, Refresher, Request};
 use tempfile::TempDir;
@@ -103,13 +103,14 @@ fn clusters_are_built_beside_and_stay_when_the_model_grows() {
     let model = || Arc::clone(&live.world.engine.snapshot().models["ials"]);
     let before = live.world.home("b8", 16);
     let clusters = ClusterOptions { clusters: 3, recall: 1.0, threads: 1, ..ClusterOptions::default() };
-    let mut refresher = live.refresher().with_index(IndexOptions { from: Some(16), clusters });
+    let coarse = CoarseOptions::Clusters(clusters);
+    let mut refresher = live.refresher().with_index(IndexOptions { from: Some(16), coarse });
     assert!(model().index_report().is_none());
     while model().index_report().is_none() {
         refresher.step().unwrap();
     }
     let report = model().index_report().unwrap();
-    assert_eq!((report.clusters, report.rows), (3, 16));
+    assert_eq!((report.parts, report.rows), (3, 16));
     assert_eq!(ids(&live.world.home("b8", 16)), ids(&before));
     for user in 0..6 {
         live.click(&format!("b{user}"), "newcomer");

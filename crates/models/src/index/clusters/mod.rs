@@ -4,22 +4,18 @@
 //! *and* like length, and its centre's product with a query says how good its rows are. To that is added what the rows
 //! scatter around their centre, since of two clusters with the same centre the wider one has the better best rows. A search reads the first
 //! `probes` clusters in that order; within them its answer is proven as that of the whole scan is.
-//!
-//! How many are needed is measured when the clusters are built: on half of the sample queries the fewest are chosen with
-//! which the exact answer is met to the recall that is asked for, on the other half that recall is measured again
-//! and reported.
 
 mod train;
 mod tune;
 
 use super::QuantisedIndex;
+use super::coarse::{Coarse, CoarseKind, CoarseReport, Stage};
 use super::codes::{Codes, QuantisedQuery};
-use crate::error::ModelError;
 use crate::kernels::nearest::Centres;
 use crate::model::Row;
 
-/// Length of the lists for which the recall is measured.
-pub const MEASURED: usize = 100;
+/// A search that would read more than one cluster in so many reads everything instead.
+const MOST: usize = 4;
 /// How many times its scatter in one dimension a cluster counts as wide.
 const REACH: f32 = 1.25;
 
@@ -44,37 +40,6 @@ impl Default for ClusterOptions {
     }
 }
 
-impl ClusterOptions {
-    /// Checks that every option is in its range.
-    ///
-    /// # Errors
-    /// The first that is not.
-    pub fn validate(&self) -> Result<(), ModelError> {
-        if !(0.5..=1.0).contains(&self.recall) {
-            let value = f64::from(self.recall);
-            return Err(ModelError::Option { option: "recall", value, expected: "0.5 to 1" });
-        }
-        Ok(())
-    }
-}
-
-/// What is known of clusters when they are built.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct ClusterReport {
-    /// How many there are.
-    pub clusters: usize,
-    /// How many a search reads.
-    pub probes: usize,
-    /// Share of the exact 100 best rows found, on sample queries that had no part in choosing `probes`.
-    pub recall: f64,
-    /// Share of the rows that a search reads, on the same queries.
-    pub share: f64,
-    /// Rows in clusters; later ones are all read by every search.
-    pub rows: usize,
-    /// Bytes of memory beside those of the rows.
-    pub bytes: usize,
-}
-
 /// The rows of one cluster.
 #[derive(Clone, Debug, Default)]
 struct List {
@@ -82,46 +47,37 @@ struct List {
     codes: Codes,
 }
 
-/// The first rows of an index in clusters. Never changes: rows that come later are no part of it.
-#[derive(Clone, Debug)]
-pub struct Clusters {
-    dimensions: usize,
+/// The first rows of an index in clusters.
+#[derive(Debug)]
+struct Clusters {
     centres: Codes,
     /// How far rows scatter around their centre, for a query of length 1.
     reaches: Vec<f32>,
     lists: Vec<List>,
-    report: ClusterReport,
+}
+
+/// Sorts the rows of `index` into clusters, tuned on `queries`.
+pub(super) fn build(index: &QuantisedIndex, queries: &[f32], options: &ClusterOptions) -> Coarse {
+    let live: Vec<Row> = index.live_rows().collect();
+    let wanted = if options.clusters > 0 { options.clusters } else { chosen(live.len()) };
+    let rows = train::Rows { index, live: &live };
+    let centres = train::centres(&rows, wanted.clamp(1, live.len().max(1)), options);
+    let clusters = Clusters::fill(&rows, &centres);
+    let tuned = tune::tune(&clusters, index, queries, options.recall);
+    let count = clusters.lists.len();
+    let report = CoarseReport {
+        kind: CoarseKind::Clusters,
+        parts: count,
+        width: tuned.probes,
+        recall: tuned.recall,
+        share: tuned.share,
+        rows: index.len(),
+        bytes: clusters.bytes(),
+    };
+    Coarse::new(index.dimensions(), count / MOST, report, clusters)
 }
 
 impl Clusters {
-    /// Sorts the rows of `index` into clusters. `queries`, row-major, are those on which recall is measured.
-    ///
-    /// # Errors
-    /// Options outside their range; queries of another length than the rows, or fewer than two.
-    pub fn build(
-        index: &QuantisedIndex,
-        queries: &[f32],
-        options: &ClusterOptions,
-    ) -> Result<Self, ModelError> {
-        options.validate()?;
-        if options.threads > 0 {
-            let all = ClusterOptions { threads: 0, ..*options };
-            return on_threads(options.threads, || Self::build(index, queries, &all))?;
-        }
-        let d = index.dimensions();
-        if d == 0 || !queries.len().is_multiple_of(d) || queries.len() < 2 * d {
-            let what = "at least two sample queries of the rows' length are needed".into();
-            return Err(ModelError::Parts { what });
-        }
-        let live: Vec<Row> = index.live_rows().collect();
-        let wanted = if options.clusters > 0 { options.clusters } else { chosen(live.len()) };
-        let rows = train::Rows { index, live: &live };
-        let centres = train::centres(&rows, wanted.clamp(1, live.len().max(1)), options);
-        let mut clusters = Self::fill(&rows, &centres);
-        tune::tune(&mut clusters, index, queries, options.recall);
-        Ok(clusters)
-    }
-
     fn fill(rows: &train::Rows<'_>, centres: &[f32]) -> Self {
         let (d, width) = (rows.index.dimensions(), rows.width());
         let count = centres.len() / width;
@@ -147,27 +103,12 @@ impl Clusters {
             REACH * (scatter / (*size).max(1) as f64 / d as f64).sqrt() as f32
         };
         let reaches: Vec<f32> = scatter.iter().zip(&sizes).map(reach).collect();
-        let lists_bytes: usize =
-            lists.iter().map(|list| list.codes.bytes() + size_of_val(list.rows.as_slice())).sum();
-        let report = ClusterReport {
-            clusters: count,
-            probes: count,
-            recall: 1.0,
-            share: 1.0,
-            rows: rows.index.len(),
-            bytes: lists_bytes + quantised.bytes() + size_of_val(reaches.as_slice()),
-        };
-        Self { dimensions: d, centres: quantised, reaches, lists, report }
+        Self { centres: quantised, reaches, lists }
     }
 
-    /// What was measured when they were built.
-    pub fn report(&self) -> &ClusterReport {
-        &self.report
-    }
-
-    /// Numbers per row.
-    pub(super) fn dimensions(&self) -> usize {
-        self.dimensions
+    fn bytes(&self) -> usize {
+        let lists = self.lists.iter().map(|list| list.codes.bytes() + size_of_val(list.rows.as_slice()));
+        lists.sum::<usize>() + self.centres.bytes() + size_of_val(self.reaches.as_slice())
     }
 
     /// The clusters with what they promise, in no order.
@@ -180,10 +121,13 @@ impl Clusters {
         // A promise that overflowed says nothing, so its cluster is read first.
         order.extend(promises.map(|p| if p.is_finite() { p } else { f32::MAX }).zip(0..));
     }
+}
 
-    /// Appends the rows of the best `probes` clusters to `rows`, with upper bounds of their scores.
-    pub(super) fn read(
+impl Stage for Clusters {
+    /// Reads the rows of the best `probes` clusters.
+    fn read(
         &self,
+        _: &QuantisedIndex,
         query: &QuantisedQuery,
         probes: usize,
         rows: &mut Vec<Row>,
@@ -207,17 +151,6 @@ impl Clusters {
     }
 }
 
-/// Runs `work` on a pool of so many threads; 0 is the one there is.
-pub(crate) fn on_threads<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) -> Result<R, ModelError> {
-    if threads == 0 {
-        return Ok(work());
-    }
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-    let pool =
-        pool.map_err(|error| ModelError::Parts { what: format!("no threads to build on: {error}") })?;
-    Ok(pool.install(work))
-}
-
 /// What promises more first, equal promises by number.
 fn better(a: &(f32, u32), b: &(f32, u32)) -> std::cmp::Ordering {
     b.0.total_cmp(&a.0).then(a.1.cmp(&b.1))
@@ -227,6 +160,3 @@ fn better(a: &(f32, u32), b: &(f32, u32)) -> std::cmp::Ordering {
 fn chosen(rows: usize) -> usize {
     ((rows as f64).sqrt() * 2.0).ceil() as usize
 }
-
-#[cfg(test)]
-mod tests;

@@ -2,8 +2,9 @@
 
 use rayon::prelude::*;
 
-use super::{Clusters, MEASURED, better};
+use super::{Clusters, better};
 use crate::index::QuantisedIndex;
+use crate::index::coarse::MEASURED;
 use crate::index::codes::QuantisedQuery;
 use crate::model::Row;
 
@@ -15,16 +16,22 @@ struct Sampled {
     read: Vec<usize>,
 }
 
+/// What was chosen, and measured with it.
+pub(super) struct Tuned {
+    pub(super) probes: usize,
+    pub(super) recall: f64,
+    pub(super) share: f64,
+}
+
 /// Chooses the fewest clusters on every other query, and measures the recall with them on those between.
-pub(super) fn tune(clusters: &mut Clusters, index: &QuantisedIndex, queries: &[f32], recall: f32) {
+pub(super) fn tune(clusters: &Clusters, index: &QuantisedIndex, queries: &[f32], recall: f32) -> Tuned {
     let mut home = vec![u32::MAX; index.len()];
     for (number, list) in (0u32..).zip(&clusters.lists) {
         list.rows.iter().for_each(|&row| home[row as usize] = number);
     }
-    let clusters_now = &*clusters;
     let sampled: Vec<Sampled> = queries
         .par_chunks_exact(index.dimensions())
-        .map(|query| sample(clusters_now, index, &home, query))
+        .map(|query| sample(clusters, index, &home, query))
         .collect();
     let half = |first: usize| sampled.iter().skip(first).step_by(2);
     let count = clusters.lists.len();
@@ -40,10 +47,11 @@ pub(super) fn tune(clusters: &mut Clusters, index: &QuantisedIndex, queries: &[f
     let places: Vec<usize> = half(1).flat_map(|sampled| sampled.places.iter().copied()).collect();
     let within = places.iter().filter(|place| **place < probes).count();
     let read: usize = half(1).map(|sampled| sampled.read[probes - 1]).sum();
-    let report = &mut clusters.report;
-    report.probes = probes;
-    report.recall = if places.is_empty() { 1.0 } else { within as f64 / places.len() as f64 };
-    report.share = read as f64 / (half(1).count() * index.len()).max(1) as f64;
+    Tuned {
+        probes,
+        recall: if places.is_empty() { 1.0 } else { within as f64 / places.len() as f64 },
+        share: read as f64 / (half(1).count() * index.len()).max(1) as f64,
+    }
 }
 
 fn sample(clusters: &Clusters, index: &QuantisedIndex, home: &[u32], query: &[f32]) -> Sampled {

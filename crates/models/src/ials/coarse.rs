@@ -1,4 +1,4 @@
-//! Clusters for the items of a factorisation.
+//! The coarse stage of searches among the items of a factorisation.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use super::Ials;
 use crate::error::ModelError;
-use crate::index::{ClusterOptions, Clusters, on_threads};
+use crate::index::{Coarse, CoarseOptions, on_threads};
 use crate::model::{Past, Row};
 
 /// Users that are made up to measure recall.
@@ -19,23 +19,23 @@ const INTERESTS: usize = 3;
 const DEPTH: usize = 5;
 
 impl Ials {
-    /// Sorts the items into clusters; recall is measured on made-up users, whose histories are random items with those
-    /// that score best beside them.
+    /// Builds a coarse stage of the items; recall is measured on made-up users, whose histories are random items with
+    /// those that score best beside them.
     ///
     /// # Errors
     /// Options outside their range, a model without items.
-    pub fn clusters(&self, options: &ClusterOptions) -> Result<Clusters, ModelError> {
-        let all = ClusterOptions { threads: 0, ..*options };
-        on_threads(options.threads, || Clusters::build(&self.items, &self.made_up_users(options.seed), &all))?
+    pub fn coarse(&self, options: &CoarseOptions) -> Result<Coarse, ModelError> {
+        let users = on_threads(options.threads(), || self.made_up_users(options.seed()))?;
+        Coarse::build(&self.items, &users, options)
     }
 
-    /// Searches through `clusters` from now on, which were built for this model or for what it was before items were
+    /// Searches through `coarse` from now on, which was built for this model or for what it was before items were
     /// appended.
     ///
     /// # Errors
-    /// Clusters of another model.
-    pub fn attach(&mut self, clusters: Arc<Clusters>) -> Result<(), ModelError> {
-        self.items.attach(clusters)
+    /// The coarse stage of another model.
+    pub fn attach(&mut self, coarse: Arc<Coarse>) -> Result<(), ModelError> {
+        self.items.attach(coarse)
     }
 
     fn made_up_users(&self, seed: u64) -> Vec<f32> {

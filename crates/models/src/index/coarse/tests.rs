@@ -1,4 +1,4 @@
-//! Searches through clusters against exact ones.
+//! Searches through each coarse stage against exact ones.
 
 use std::sync::{Arc, Mutex};
 
@@ -7,6 +7,22 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::{Allow, Scored};
+
+/// Every stage there is, as its defaults have it.
+fn stages() -> Vec<CoarseOptions> {
+    vec![CoarseOptions::default()]
+}
+
+/// The same for a few rows.
+fn small_stages(seed: u64) -> Vec<CoarseOptions> {
+    let clusters = ClusterOptions { clusters: 5, seed, recall: 0.8, ..ClusterOptions::default() };
+    vec![CoarseOptions::Clusters(clusters)]
+}
+
+/// Clusters of a certain number.
+fn clusters(clusters: usize) -> CoarseOptions {
+    CoarseOptions::Clusters(ClusterOptions { clusters, ..ClusterOptions::default() })
+}
 
 fn uniform(random: &mut Random) -> f32 {
     random.next_u32() as f32 / u32::MAX as f32 * 2.0 - 1.0
@@ -30,11 +46,11 @@ fn vectors(rows: usize, d: usize, stream: &str) -> (Vec<f32>, Vec<f32>) {
     (around(rows, 1.0), around(60, 0.1))
 }
 
-fn clustered(rows: usize, d: usize, options: &ClusterOptions) -> (QuantisedIndex, Vec<f32>) {
-    let (vectors, queries) = vectors(rows, d, "clusters");
+fn built(rows: usize, d: usize, options: &CoarseOptions) -> (QuantisedIndex, Vec<f32>) {
+    let (vectors, queries) = vectors(rows, d, "coarse");
     let mut index = QuantisedIndex::from_rows(d, &vectors).unwrap();
-    let clusters = Clusters::build(&index, &queries[..40 * d], options).unwrap();
-    index.attach(Arc::new(clusters)).unwrap();
+    let coarse = Coarse::build(&index, &queries[..40 * d], options).unwrap();
+    index.attach(Arc::new(coarse)).unwrap();
     (index, queries[40 * d..].to_vec())
 }
 
@@ -45,27 +61,28 @@ fn recall(exact: &[Scored], found: &[Scored]) -> f64 {
 
 #[test]
 fn recall_is_what_was_reported_and_few_rows_are_read() {
-    let (index, queries) = clustered(12_000, 24, &ClusterOptions::default());
-    let report = *index.clusters().unwrap().report();
-    assert!(report.recall > 0.9 && report.share < 0.3 && report.rows == 12_000, "{report:?}");
-    let all = |_: Row| true;
-    let measured: Vec<f64> = queries
-        .chunks_exact(24)
-        .map(|query| recall(&index.search_exact(query, 100, &all), &index.search(query, 100, &all)))
-        .collect();
-    let mean = measured.iter().sum::<f64>() / measured.len() as f64;
-    assert!(mean > 0.9, "{mean}");
+    for options in stages() {
+        let (index, queries) = built(12_000, 24, &options);
+        let report = *index.coarse().unwrap().report();
+        assert!(report.recall > 0.9 && report.share < 0.3 && report.rows == 12_000, "{report:?}");
+        let all = |_: Row| true;
+        let measured: Vec<f64> = queries
+            .chunks_exact(24)
+            .map(|query| recall(&index.search_exact(query, 100, &all), &index.search(query, 100, &all)))
+            .collect();
+        let mean = measured.iter().sum::<f64>() / measured.len() as f64;
+        assert!(mean > 0.9, "{options:?}: {mean}");
+    }
 }
 
 #[test]
 fn reading_every_cluster_is_the_exact_answer_bit_for_bit() {
-    let (index, queries) =
-        clustered(3_000, 10, &ClusterOptions { clusters: 40, ..ClusterOptions::default() });
-    let clusters = index.clusters().unwrap();
+    let (index, queries) = built(3_000, 10, &clusters(40));
+    let clusters = index.coarse().unwrap();
     for query in queries.chunks_exact(10) {
         for limit in [1, 20, 500] {
             let all = |_: Row| true;
-            let visit = index.visit_clusters(clusters, &QuantisedQuery::new(query), 40, limit, &all);
+            let visit = index.visit_coarse(clusters, &QuantisedQuery::new(query), 40, limit, &all);
             assert_eq!(visit.top.into_ranked(), index.search_exact(query, limit, &all));
         }
     }
@@ -73,22 +90,24 @@ fn reading_every_cluster_is_the_exact_answer_bit_for_bit() {
 
 #[test]
 fn a_recall_of_one_asks_for_every_cluster_that_held_anything() {
-    let options = ClusterOptions { recall: 1.0, ..ClusterOptions::default() };
+    let options = CoarseOptions::Clusters(ClusterOptions { recall: 1.0, ..ClusterOptions::default() });
     let (vectors, queries) = vectors(4_000, 16, "one");
     let index = QuantisedIndex::from_rows(16, &vectors).unwrap();
     // The same queries choose and measure: each stands twice.
     let doubled: Vec<f32> =
         queries.chunks_exact(16).flat_map(|query| [query, query]).flatten().copied().collect();
-    assert_eq!(Clusters::build(&index, &doubled, &options).unwrap().report().recall, 1.0);
+    assert_eq!(Coarse::build(&index, &doubled, &options).unwrap().report().recall, 1.0);
 }
 
 #[test]
 fn the_same_rows_options_and_seed_give_the_same_answers() {
-    let build = || clustered(5_000, 16, &ClusterOptions::default());
-    let ((one, queries), (other, _)) = (build(), build());
-    assert_eq!(one.clusters().unwrap().report(), other.clusters().unwrap().report());
-    for query in queries.chunks_exact(16) {
-        assert_eq!(one.search(query, 50, &|_: Row| true), other.search(query, 50, &|_: Row| true));
+    for options in stages() {
+        let build = || built(5_000, 16, &options);
+        let ((one, queries), (other, _)) = (build(), build());
+        assert_eq!(one.coarse().unwrap().report(), other.coarse().unwrap().report());
+        for query in queries.chunks_exact(16) {
+            assert_eq!(one.search(query, 50, &|_: Row| true), other.search(query, 50, &|_: Row| true));
+        }
     }
 }
 
@@ -106,55 +125,64 @@ impl Allow for Listed {
 
 #[test]
 fn filters_are_honoured_and_those_that_refuse_nearly_all_still_fill_the_list() {
-    let (index, queries) = clustered(12_000, 24, &ClusterOptions::default());
-    for query in queries.chunks_exact(24) {
-        for every in [2, 10, 400] {
-            let allow = |row: Row| row.is_multiple_of(every);
-            let found = index.search(query, 30, &allow);
-            assert_eq!(found.len(), 30, "one in {every}");
-            assert!(found.iter().all(|scored| allow(scored.row)));
-            let exact = index.search_exact(query, 30, &allow);
-            assert!(recall(&exact, &found) > 0.6, "one in {every}");
-            if every == 400 {
-                assert_eq!(found, exact);
+    for options in stages() {
+        let (index, queries) = built(12_000, 24, &options);
+        for query in queries.chunks_exact(24) {
+            for every in [2, 10, 400] {
+                let allow = |row: Row| row.is_multiple_of(every);
+                let found = index.search(query, 30, &allow);
+                assert_eq!(found.len(), 30, "one in {every}");
+                assert!(found.iter().all(|scored| allow(scored.row)));
+                let exact = index.search_exact(query, 30, &allow);
+                assert!(recall(&exact, &found) > 0.6, "one in {every}");
+                if every == 400 {
+                    assert_eq!(found, exact);
+                }
             }
+            let listed = Listed(vec![17, 4_000, 11_999, 60_000]);
+            let allow = |row: Row| listed.0.contains(&row);
+            assert_eq!(index.search(query, 30, &listed), index.search_exact(query, 30, &allow));
+            assert_eq!(index.search(query, 30, &listed).len(), 3);
         }
-        let listed = Listed(vec![17, 4_000, 11_999, 60_000]);
-        let allow = |row: Row| listed.0.contains(&row);
-        assert_eq!(index.search(query, 30, &listed), index.search_exact(query, 30, &allow));
-        assert_eq!(index.search(query, 30, &listed).len(), 3);
     }
 }
 
 #[test]
-fn clusters_built_from_a_clone_join_what_the_index_became() {
+fn a_stage_built_from_a_clone_joins_what_the_index_became() {
     let (vectors, queries) = vectors(4_000, 16, "join");
-    let mut index = QuantisedIndex::from_rows(16, &vectors[..3_000 * 16]).unwrap();
-    let snapshot = index.clone();
-    for vector in vectors[3_000 * 16..].chunks_exact(16) {
-        index.append(vector).unwrap();
-    }
-    index.remove(7);
-    let clusters = Arc::new(Clusters::build(&snapshot, &queries, &ClusterOptions::default()).unwrap());
-    index.attach(Arc::clone(&clusters)).unwrap();
-    assert_eq!((index.tail(), clusters.report().rows), (1_000, 3_000));
-    // What came later is read by every search, so the best of it is always found.
-    let query = &vectors[3_500 * 16..3_501 * 16];
-    let late = |row: Row| row >= 3_000;
-    assert_eq!(index.search(query, 5, &late), index.search_exact(query, 5, &late));
-    assert!(!index.search(&vectors[7 * 16..8 * 16], 4_000, &|_: Row| true).iter().any(|s| s.row == 7));
+    for options in stages() {
+        let mut index = QuantisedIndex::from_rows(16, &vectors[..3_000 * 16]).unwrap();
+        let snapshot = index.clone();
+        for vector in vectors[3_000 * 16..].chunks_exact(16) {
+            index.append(vector).unwrap();
+        }
+        index.remove(7);
+        let coarse = Arc::new(Coarse::build(&snapshot, &queries, &options).unwrap());
+        index.attach(Arc::clone(&coarse)).unwrap();
+        assert_eq!((index.tail(), coarse.report().rows), (1_000, 3_000));
+        // What came later is read by every search, so the best of it is always found.
+        let query = &vectors[3_500 * 16..3_501 * 16];
+        let late = |row: Row| row >= 3_000;
+        assert_eq!(index.search(query, 5, &late), index.search_exact(query, 5, &late));
+        assert!(!index.search(&vectors[7 * 16..8 * 16], 4_000, &|_: Row| true).iter().any(|s| s.row == 7));
 
-    let mut other = QuantisedIndex::new(15);
-    assert!(other.attach(Arc::clone(&clusters)).is_err());
-    assert!(QuantisedIndex::new(16).attach(clusters).is_err());
-    assert!(Clusters::build(&index, &queries[..16], &ClusterOptions::default()).is_err());
-    let silly = ClusterOptions { recall: f32::NAN, ..ClusterOptions::default() };
-    assert!(Clusters::build(&index, &queries, &silly).is_err());
+        let mut other = QuantisedIndex::new(15);
+        assert!(other.attach(Arc::clone(&coarse)).is_err());
+        assert!(QuantisedIndex::new(16).attach(coarse).is_err());
+        assert!(Coarse::build(&index, &queries[..16], &options).is_err());
+    }
+    let index = QuantisedIndex::from_rows(16, &vectors).unwrap();
+    let silly = CoarseOptions::Clusters(ClusterOptions { recall: f32::NAN, ..ClusterOptions::default() });
+    assert!(Coarse::build(&index, &queries, &silly).is_err());
 }
 
 #[test]
 fn inserts_removals_and_rebuilds_go_on_beside_searches() {
-    let (index, queries) = clustered(3_000, 16, &ClusterOptions::default());
+    stages().iter().for_each(go_on_beside_searches);
+}
+
+fn go_on_beside_searches(options: &CoarseOptions) {
+    let (index, queries) = built(3_000, 16, options);
     let published = Mutex::new(Arc::new(index));
     let current = || Arc::clone(&published.lock().unwrap());
     std::thread::scope(|scope| {
@@ -166,8 +194,8 @@ fn inserts_removals_and_rebuilds_go_on_beside_searches() {
                 let row = next.append(&vector).unwrap();
                 assert!(next.remove(step));
                 if step % 100 == 50 {
-                    let clusters = Clusters::build(&next, &queries, &ClusterOptions::default()).unwrap();
-                    next.attach(Arc::new(clusters)).unwrap();
+                    let coarse = Coarse::build(&next, &queries, options).unwrap();
+                    next.attach(Arc::new(coarse)).unwrap();
                 }
                 *published.lock().unwrap() = Arc::new(next);
                 // Each new row is longer than all before in its direction.
@@ -192,13 +220,15 @@ fn inserts_removals_and_rebuilds_go_on_beside_searches() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
-    /// Whatever is appended, removed and clustered when: what is found is live, allowed, scored exactly and in order.
+    /// Whatever is appended, removed and built when: what is found is live, allowed, scored exactly and in order.
     #[test]
     fn answers_are_sound_whatever_happened(
         steps in prop::collection::vec((0u8..8, any::<u32>()), 1..120),
         seed in any::<u64>(),
         limit in 1usize..40,
+        stage in any::<prop::sample::Index>(),
     ) {
+        let options = *stage.get(&small_stages(seed));
         let d = 6;
         let mut random = seeded(seed, "steps");
         let mut index = QuantisedIndex::new(d);
@@ -211,9 +241,8 @@ proptest! {
                     prop_assert_eq!(index.remove(row), removed.insert(row));
                 }
                 1 => {
-                    let options = ClusterOptions { clusters: 5, seed, recall: 0.8, ..ClusterOptions::default() };
-                    let clusters = Clusters::build(&index, &queries, &options).unwrap();
-                    index.attach(Arc::new(clusters)).unwrap();
+                    let coarse = Coarse::build(&index, &queries, &options).unwrap();
+                    index.attach(Arc::new(coarse)).unwrap();
                 }
                 2 => {
                     // Rows that cannot be told apart, and such whose scores overflow.
