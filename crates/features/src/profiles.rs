@@ -353,7 +353,7 @@ impl Profiles {
 }
 
 /// An actor of whom nothing was received for too long starts anew.
-fn revive(history: &mut History, row: &mut Row, stamp: i64, idle: i64) {
+pub(crate) fn revive(history: &mut History, row: &mut Row, stamp: i64, idle: i64) {
     if row.stamp != i64::MIN && stamp.saturating_sub(row.stamp) > idle {
         history.forget();
     }

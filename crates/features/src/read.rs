@@ -18,7 +18,7 @@ use crate::tiles::{GroupLayout, NO_WORD, Row};
 use crate::{FeaturesError, ItemIndex};
 use few::Few;
 pub use rows::FeatureRows;
-pub(crate) use rows::{LargeOf, OtherRead, OtherSource, Reads, WindowRead};
+use rows::{LargeOf, OtherRead, OtherSource, Reads, Scratch, WindowRead};
 pub(crate) use window::TileValue;
 
 /// For whom and when features are asked.
@@ -36,7 +36,7 @@ pub struct FeatureRequest<'a> {
 const AT_ONCE: usize = 16;
 
 /// Rows that were found for a request, by place of the plan. `None`: a part of the key is missing.
-pub(crate) type Found<'a> = Option<Option<&'a Row>>;
+type Found<'a> = Option<Option<&'a Row>>;
 
 struct Reading<'a> {
     state: &'a State,
@@ -128,13 +128,13 @@ impl State {
 impl<'a> Reading<'a> {
     fn rows(&self, columns: &[usize], items: &[Option<ItemIndex>], out: &mut FeatureRows) {
         out.begin(self.plan, columns, items.len());
-        let FeatureRows { shared_reads, item_reads, shared, rows, words, .. } = out;
+        let FeatureRows { shared_reads, item_reads, shared, rows, scratch, .. } = out;
         let at_once = AT_ONCE.min(items.len());
         let mut found: Few<Found<'a>> =
             Few::new(shared_reads.places.len().max(at_once * item_reads.places.len()));
         let found = found.as_mut();
         self.find_all(shared_reads, None, found);
-        self.values(shared_reads, found, None, words, shared);
+        self.values(shared_reads, found, None, scratch, shared);
         let (width, places) = (item_reads.width, item_reads.places.len());
         if width == 0 {
             return;
@@ -150,7 +150,7 @@ impl<'a> Reading<'a> {
                 found[..items.len() * places].iter().flatten().flatten().for_each(|row| row.prefetch(1));
             }
             for ((number, item), row) in items.iter().enumerate().zip(rows.chunks_mut(width)) {
-                self.values(item_reads, &found[number * places..], *item, words, row);
+                self.values(item_reads, &found[number * places..], *item, scratch, row);
             }
         }
     }
@@ -184,7 +184,7 @@ impl<'a> Reading<'a> {
         reads: &Reads,
         found: &[Found<'a>],
         item: Option<ItemIndex>,
-        words: &mut Vec<u32>,
+        scratch: &mut Scratch,
         values: &mut [FeatureValue],
     ) {
         let now = self.request.time.as_micros();
@@ -195,7 +195,7 @@ impl<'a> Reading<'a> {
             };
             let window = of.shape.window(row.map_or(&[], Row::words), self.tails[of.tail]);
             for WindowRead { read, value } in reads {
-                values[*value] = match window::of_fixed(read, &window, now) {
+                values[*value] = match window::of_fixed(read, &window, now, &mut None) {
                     TileValue::Number(number) => FeatureValue::Number(number),
                     TileValue::Word(word) => self.word_value(*read, word),
                     TileValue::Missing | TileValue::Words => FeatureValue::Missing,
@@ -207,12 +207,12 @@ impl<'a> Reading<'a> {
             match source {
                 OtherSource::Large(large) => {
                     let read = match found[large.place] {
-                        Some(row) => self.of_large(large, reads.places[large.place], row, words),
+                        Some(row) => self.of_large(large, reads.places[large.place], row, scratch),
                         None => TileValue::Missing,
                     };
                     match read {
                         TileValue::Number(number) => *value = FeatureValue::Number(number),
-                        TileValue::Words => self.write_words(large.read, words, value),
+                        TileValue::Words => self.write_words(large.read, &scratch.words, value),
                         TileValue::Missing | TileValue::Word(_) => *value = FeatureValue::Missing,
                     }
                 }
@@ -326,12 +326,14 @@ impl<'a> Reading<'a> {
         FeatureValue::Number(number)
     }
 
-    fn of_large(&self, of: &LargeOf, place: usize, row: Option<&Row>, words: &mut Vec<u32>) -> TileValue {
+    fn of_large(&self, of: &LargeOf, place: usize, row: Option<&Row>, scratch: &mut Scratch) -> TileValue {
         let Place { table, pair, .. } = self.plan.places[place];
         let layout = layout_of(&self.plan.tables[table].layout, pair);
         let GroupLayout::Large(layout) = &layout.groups[of.group] else { return TileValue::Missing };
         let tiles = row.map_or(&[][..], |row| row.large(layout.slot));
-        window::of_large(of.read, layout.window(tiles, self.tails[of.tail]), words)
+        let Scratch { words, known } = scratch;
+        known.forget();
+        window::of_large(of.read, layout.window(tiles, self.tails[of.tail]), words, known)
     }
 
     fn text(&self, read: ReadOp, word: u32) -> Option<CompactString> {

@@ -421,7 +421,7 @@ pub(crate) fn revive(row: &mut Row, stamp: i64, idle: i64) {
     row.stamp = stamp;
 }
 
-fn row_mut(rows: &mut Vec<Row>, number: u32) -> &mut Row {
+pub(crate) fn row_mut(rows: &mut Vec<Row>, number: u32) -> &mut Row {
     let index = number as usize;
     if rows.len() <= index {
         rows.resize_with(index + 1, Row::default);
@@ -431,7 +431,7 @@ fn row_mut(rows: &mut Vec<Row>, number: u32) -> &mut Row {
 
 /// The row of an item or a word, which an interaction that counts makes. One that does not count keeps what is there from
 /// going idle all the same: what a feature is must not depend on what other features count.
-pub(crate) fn number_row(rows: &mut Vec<Row>, number: u32, counts: bool) -> Option<&mut Row> {
+fn number_row(rows: &mut Vec<Row>, number: u32, counts: bool) -> Option<&mut Row> {
     if counts {
         return Some(row_mut(rows, number));
     }

@@ -2,12 +2,14 @@
 //!
 //! One event at a time, a fold touches the rows of a user, an item, a category and so on, and most of them have left the
 //! processor's caches since they were touched last. Here many interactions are taken at once, in the order of the log,
-//! which finds out whose they are and what they pass; then they are worked off row by row: each row's reads and counts
-//! in the order of the log, which is all that it depends on. What it comes to is the same to the bit.
+//! which finds out whose they are and what they pass; then they are worked off row by row, and within a row group by group:
+//! each group's reads and counts in the order of the log, which is all that it depends on. What it comes to is the same to
+//! the bit.
 //!
 //! Events that change more than rows (upserts, deletions, merges) are waited for, and so is the moment at which idle
 //! entities are forgotten: what was taken before is worked off first.
 
+mod reads;
 mod table;
 mod taken;
 
@@ -19,21 +21,22 @@ use headwater_models::prefetch::prefetch;
 
 use crate::Replay;
 use crate::declared::Part;
-use crate::declared::plan::{Place, Plan, Table, layout_of};
+use crate::declared::plan::{Plan, Table};
 use crate::profiles::places::or_none;
-use crate::read::window::{of_fixed, of_large};
-use crate::read::{FeatureRequest, FeatureRows, Found, OtherRead, OtherSource, Reads, WindowRead};
+use crate::read::{FeatureRequest, FeatureRows};
 use crate::state::{NoSink, State};
-use crate::tables::{Parties, number_row, revive};
-use crate::tiles::{GroupLayout, NO_WORD, Row};
+use crate::tables::Parties;
+use crate::tiles::{NO_WORD, Row, RowLayout};
+use crate::{profiles, tables};
+use reads::RowReads;
 pub use table::FeatureTable;
 use table::Values;
-use taken::{AT_ONCE, AllTaken, Entry, Order, Taken};
+use taken::{AT_ONCE, AllTaken, Entry, Met, Order, Rows, Taken};
 
-/// How many are worked off between asking memory for something and going on from there.
-const AHEAD: usize = 3;
 /// How far from a row things lie.
 const JUMPS: usize = 5;
+/// Of how many interactions that meet a row memory is asked for what was taken.
+const NEAR: usize = 8;
 
 impl Replay {
     /// An empty table of the features at `columns` of the plan.
@@ -84,11 +87,12 @@ impl FeatureTable {
         let known = state.catalogue.current().len();
         let item = state.catalogue.mention(&interaction.item, event.time);
         let knows_item = (item as usize) < known;
+        self.values.open();
         for (column, value) in &self.moments {
             let request = request(interaction, event.time);
             let fields = state.profiles.fields_at(place);
             let read = state.of_moment(&request, fields, knows_item.then_some(item), *column);
-            self.values.push_other(*value, read);
+            self.values.set_other(*value, read);
         }
         let kind = &interaction.kind;
         let kind = state.kinds.number(kind).unwrap_or_else(|| state.kinds.add(kind));
@@ -99,7 +103,10 @@ impl FeatureTable {
         let (stamp, now) = (state.clock, event.time.as_micros());
         let taken = Taken { offset, stamp, now, item, knows_item, actor: place, session };
         let counted = event.time.min(event.received).as_micros();
-        self.taken.push(taken, &tables.touch(counted, interaction.value));
+        let tails = tables.plan.tails.iter().map(|(hop, back)| {
+            hop.tile(Timestamp::from_micros(back.map_or(0, |back| now.saturating_sub(back))))
+        });
+        self.taken.push(taken, &tables.touch(counted, interaction.value), tails);
         true
     }
 
@@ -116,17 +123,15 @@ impl FeatureTable {
 
     /// Reads and counts what was taken.
     fn work_off(&mut self, state: &mut State) {
-        let Self { values, reads, taken, order, words, .. } = self;
+        let Self { values, reads, taken, order, .. } = self;
         if taken.len() == 0 {
             return;
         }
-        let first = values.len();
-        values.add(taken.len());
         let plan = Arc::clone(&state.tables.plan);
-        let mut work = Work { plan: &plan, taken, first, values, words };
+        let mut work = Work { plan: &plan, taken, values, met: Vec::new() };
         // Actors are met and counted even where no feature is of theirs.
         work.actors(state, reads, order);
-        for (number, (table, reads)) in plan.tables.iter().zip(&*reads).enumerate() {
+        for (number, (table, reads)) in plan.tables.iter().zip(reads).enumerate() {
             match &table.part {
                 Part::User => {}
                 Part::Session => work.sessions(state, table, reads, order),
@@ -134,6 +139,7 @@ impl FeatureTable {
             }
         }
         taken.clear();
+        values.close();
     }
 }
 
@@ -145,70 +151,55 @@ fn request(interaction: &Interaction, time: Timestamp) -> FeatureRequest<'_> {
 struct Work<'t> {
     plan: &'t Plan,
     taken: &'t AllTaken,
-    /// The row of the values of the first that was taken.
-    first: usize,
     values: &'t mut Values,
-    words: &'t mut Vec<u32>,
+    /// Those that meet one row.
+    met: Vec<Met<'t>>,
 }
 
-impl Work<'_> {
-    fn actors(&mut self, state: &mut State, reads: &[Reads], order: &mut Order) {
-        let idle = state.idle;
-        let table = self.plan.tables.iter().zip(reads).find(|(table, _)| table.part == Part::User);
+/// A row that is worked off, and how.
+struct Worked<'r> {
+    row: &'r mut Row,
+    layout: &'r RowLayout,
+    reads: &'r mut RowReads,
+    idle: i64,
+    /// Whether it is there before anything is counted.
+    always: bool,
+    /// Whether it is met by items that nobody has heard of before, which have no features.
+    of_items: bool,
+}
+
+impl<'t> Work<'t> {
+    fn actors(&mut self, state: &mut State, reads: &mut [RowReads], order: &mut Order) {
+        let table = self.plan.tables.iter().position(|table| table.part == Part::User);
+        let mut none = RowReads::default();
+        let reads = table.map_or(&mut none, |table| &mut reads[table]);
         let layout = self.plan.layout(&Part::User);
         let each = self.taken.iter();
-        let entries = order.by_row(each.filter_map(|(at, one)| Entry::of_actor(one.actor, at)));
-        for (number, entry) in entries.iter().enumerate() {
-            let row_of = |at: usize| state.profiles.any_row_at(self.taken.get(at).actor);
-            self.look_ahead(&entries[number..], row_of);
-            let at = entry.taken();
-            let (one, touch) = (self.taken.get(at), self.taken.touch(at));
-            if let Some((table, reads)) = table {
-                self.read(reads, table, at, state.profiles.row_at(one.actor, one.now, idle));
-            }
-            let received = (one.offset, one.stamp);
-            state.profiles.count_at(one.actor, received, idle, |row| row.add(layout, &touch));
+        let rows = order.by_row(each.filter_map(|(at, one)| Entry::of_actor(one.actor, at)));
+        for number in 0..rows.len() {
+            self.look_ahead(rows, number, layout, |at| state.profiles.row_at(self.taken.get(at).actor));
+            self.meet(rows.of(number));
+            let Some(last) = self.met.last().map(|met| self.taken.get(met.at)) else { continue };
+            let Some((history, row, idle)) = state.profiles.at_mut(last.actor, state.idle) else { continue };
+            let worked = Worked { row, layout, reads, idle, always: true, of_items: false };
+            self.row(worked, |row, stamp| profiles::revive(history, row, stamp, idle));
+            history.push(None, last.offset);
         }
     }
 
-    fn sessions(&mut self, state: &mut State, table: &Table, reads: &Reads, order: &mut Order) {
-        let idle = state.idle.sessions;
-        let each = || self.taken.iter();
+    fn sessions(&mut self, state: &mut State, table: &Table, reads: &mut RowReads, order: &mut Order) {
+        let (layout, idle) = (&table.layout, state.idle.sessions);
+        for (at, _) in self.taken.iter().filter(|(_, one)| one.session == Some(None)) {
+            reads.work_off(layout, &mut Row::default(), &[self.taken.met(at).uncounted()], self.values);
+        }
         let entry = |(at, one): (usize, &Taken)| Some(Entry::of_place(one.session??, at));
-        let entries = order.by_row(each().filter_map(entry));
-        let without: Vec<usize> =
-            each().filter(|(_, one)| one.session == Some(None)).map(|(at, _)| at).collect();
-        for at in without {
-            self.read(reads, table, at, None);
-        }
-        for entry in entries {
-            let at = entry.taken();
-            let (one, touch) = (self.taken.get(at), self.taken.touch(at));
-            let Some(row) = one.session.flatten().and_then(|place| state.tables.sessions.at_mut(place))
-            else {
-                continue;
-            };
-            self.read(reads, table, at, row.awake(one.now, idle));
-            revive(row, one.stamp, idle);
-            row.add(&table.layout, &touch);
-        }
-    }
-
-    /// Asks memory for what comes after the first of `entries`: the parts of the next rows, the nearer they are the farther
-    /// from the row itself, and what was taken, which lies in another order.
-    #[inline]
-    fn look_ahead<'r>(&self, entries: &[Entry], row_of: impl Fn(usize) -> Option<&'r Row>) {
-        if let Some(entry) = entries.get(JUMPS * AHEAD) {
-            prefetch(self.taken.get(entry.taken()));
-        }
-        for jumps in 0..JUMPS {
-            let at = (JUMPS - jumps) * AHEAD;
-            if let Some([before, entry]) = entries.get(at - 1..=at)
-                && !before.same_row(*entry)
-                && let Some(row) = row_of(entry.taken())
-            {
-                if jumps == 0 { prefetch(row) } else { row.prefetch(jumps) }
-            }
+        let rows = order.by_row(self.taken.iter().filter_map(entry));
+        for number in 0..rows.len() {
+            self.meet(rows.of(number));
+            let place = self.met.first().and_then(|met| self.taken.get(met.at).session.flatten());
+            let Some(row) = place.and_then(|place| state.tables.sessions.at_mut(place)) else { continue };
+            let worked = Worked { row, layout, reads, idle, always: true, of_items: false };
+            self.row(worked, |row, stamp| tables::revive(row, stamp, idle));
         }
     }
 
@@ -218,75 +209,103 @@ impl Work<'_> {
         state: &mut State,
         number: usize,
         table: &Table,
-        reads: &Reads,
+        reads: &mut RowReads,
         order: &mut Order,
     ) {
-        let idle = state.idle.users;
-        let rows = &mut state.tables.rows[number];
+        let (layout, idle, of_items) = (&table.layout, state.idle.users, table.part == Part::Item);
+        let all_rows = &mut state.tables.rows[number];
         let taken = self.taken;
         let row_of = |at: usize| table.key.map_or(taken.get(at).item, |key| taken.key(at, key));
         let all = (0..taken.len()).map(|at| (row_of(at), at)).filter(|(row, _)| *row != NO_WORD);
-        let entries = order.by_row(all.map(|(row, at)| Entry::of_number(row, at)));
-        for (number, entry) in entries.iter().enumerate() {
-            self.look_ahead(&entries[number..], |at| rows.get(row_of(at) as usize));
-            let at = entry.taken();
-            let (one, touch, row) = (taken.get(at), taken.touch(at), row_of(at));
-            if one.knows_item || table.part != Part::Item {
-                let met = rows.get(row as usize).and_then(|row| row.awake(one.now, idle));
-                self.read(reads, table, at, met);
-            }
-            let counts = table.layout.filters & touch.filters != 0;
-            if let Some(row) = number_row(rows, row, counts) {
-                revive(row, one.stamp, idle);
-                row.add(&table.layout, &touch);
-            }
-        }
-    }
-
-    /// Reads what one of the taken met in a row, if there is one.
-    #[inline]
-    fn read(&mut self, reads: &Reads, table: &Table, at: usize, row: Option<&Row>) {
-        let now = self.taken.get(at).now;
-        let tail = |number: usize| {
-            let (hop, back) = self.plan.tails[number];
-            hop.tile(Timestamp::from_micros(back.map_or(0, |back| now.saturating_sub(back))))
-        };
-        let (mut place, mut found) = (usize::MAX, None);
-        for (of, reads_of) in reads.windows() {
-            if place != of.place {
-                place = of.place;
-                found = self.find(self.plan.places[reads.places[place]], table, at, row);
-            }
-            let Some(row) = found else { continue };
-            let window = of.shape.window(row.map_or(&[], Row::words), tail(of.tail));
-            for WindowRead { read, value } in reads_of {
-                self.values.set(self.first + at, *value, of_fixed(read, &window, now), &[]);
-            }
-        }
-        for OtherRead { source, value } in &reads.others {
-            let OtherSource::Large(large) = source else { continue };
-            let of = self.plan.places[reads.places[large.place]];
-            let Some(row) = self.find(of, table, at, row) else { continue };
-            let GroupLayout::Large(layout) = &layout_of(&table.layout, of.pair).groups[large.group] else {
-                continue;
+        let rows = order.by_row(all.map(|(row, at)| Entry::of_number(row, at)));
+        for number in 0..rows.len() {
+            self.look_ahead(rows, number, layout, |at| all_rows.get(row_of(at) as usize));
+            self.meet(rows.of(number));
+            let Some(place) = self.met.first().map(|met| row_of(met.at)) else { continue };
+            let counts = self.met.iter().any(|met| layout.filters & met.touch.filters != 0);
+            let mut nothing = Row::default();
+            let row = if counts {
+                tables::row_mut(all_rows, place)
+            } else {
+                all_rows.get_mut(place as usize).unwrap_or(&mut nothing)
             };
-            let tiles = row.map_or(&[][..], |row| row.large(layout.slot));
-            let tiles = layout.window(tiles, tail(large.tail));
-            let met = of_large(large.read, tiles, self.words);
-            self.values.set(self.first + at, *value, met, self.words);
+            let worked = Worked { row, layout, reads, idle, always: false, of_items };
+            self.row(worked, |row, stamp| tables::revive(row, stamp, idle));
         }
     }
 
-    /// The row itself or that of a pair below it, as [`crate::read`] finds it for a request.
-    #[inline]
-    fn find<'r>(&self, place: Place, table: &Table, at: usize, row: Option<&'r Row>) -> Found<'r> {
-        let Some((group, key)) = place.pair else { return Some(row) };
-        let one = self.taken.get(at);
-        let key = match self.plan.keys[key] {
-            Part::Item if !one.knows_item => NO_WORD,
-            _ => self.taken.key(at, key),
-        };
-        let GroupLayout::Pairs(pairs) = &table.layout.groups[group] else { return None };
-        (key != NO_WORD).then(|| row.and_then(|row| row.pair(pairs.slot, key)))
+    fn meet(&mut self, entries: &[Entry]) {
+        let taken = self.taken;
+        self.met.clear();
+        self.met.extend(entries.iter().enumerate().map(|(number, entry)| {
+            entries.get(number + NEAR).into_iter().for_each(|entry| taken.prefetch(entry.taken()));
+            taken.met(entry.taken())
+        }));
     }
+
+    /// Asks memory for what comes after a row: the parts of the next rows, the nearer they are the farther from the row
+    /// itself, and before that what was taken of them, which lies in another order.
+    #[inline]
+    fn look_ahead<'r>(
+        &self,
+        rows: &Rows,
+        number: usize,
+        layout: &RowLayout,
+        row_of: impl Fn(usize) -> Option<&'r Row>,
+    ) {
+        for entry in rows.of(number + JUMPS + 2).iter().take(NEAR) {
+            self.taken.prefetch(entry.taken());
+        }
+        for jumps in 0..JUMPS {
+            let entries = rows.of(number + JUMPS - jumps);
+            let Some(row) = entries.first().and_then(|entry| row_of(entry.taken())) else { continue };
+            match jumps {
+                0 => prefetch(row),
+                3 => {
+                    row.prefetch(jumps);
+                    for entry in entries.iter().take(NEAR) {
+                        row.prefetch_pairs(layout, |key| self.taken.key(entry.taken(), key));
+                    }
+                }
+                _ => row.prefetch(jumps),
+            }
+        }
+    }
+
+    /// Reads what those met who meet one row, and counts them in it; `revive` is told when each was received.
+    fn row(&mut self, worked: Worked<'_>, mut revive: impl FnMut(&mut Row, i64)) {
+        let Worked { row, layout, reads, idle, always, of_items } = worked;
+        let mut rest = self.met.as_slice();
+        while let Some((first, others)) = rest.split_first() {
+            let steady = steady(row.stamp, idle, rest);
+            if let Some((all, others)) = rest.split_at_checked(steady)
+                && let Some(last) = all.last()
+            {
+                reads.work_off(layout, row, all, self.values);
+                row.stamp = last.stamp;
+                rest = others;
+                continue;
+            }
+            if first.knows_item || !of_items {
+                let mut nothing = Row::default();
+                let met = if row.awake(first.now, idle).is_some() { &mut *row } else { &mut nothing };
+                reads.work_off(layout, met, &[first.uncounted()], self.values);
+            }
+            if always || row.stamp != i64::MIN || layout.filters & first.touch.filters != 0 {
+                revive(row, first.stamp);
+                row.add(layout, &first.touch);
+            }
+            rest = others;
+        }
+    }
+}
+
+/// How many of them come one after another without the row being idle in between.
+fn steady(mut stamp: i64, idle: i64, all: &[Met<'_>]) -> usize {
+    let awake = |met: &&Met<'_>| {
+        let before = std::mem::replace(&mut stamp, met.stamp);
+        let idle_at = |time: i64| time.saturating_sub(before) > idle;
+        before != i64::MIN && !idle_at(met.now) && !idle_at(met.stamp)
+    };
+    all.iter().take_while(awake).count()
 }

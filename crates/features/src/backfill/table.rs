@@ -2,11 +2,12 @@
 
 use headwater_base::{FeatureType, FeatureValue};
 
+use super::reads::RowReads;
 use super::taken::{AllTaken, Order};
 use crate::Replay;
 use crate::declared::Plan;
 use crate::declared::plan::Source;
-use crate::read::{Reads, TileValue};
+use crate::read::TileValue;
 use crate::tiles::NO_WORD;
 
 /// What features were at many moments: a row for each, of words their numbers.
@@ -18,12 +19,11 @@ pub struct FeatureTable {
     pub(super) columns: Vec<usize>,
     pub(super) values: Values,
     /// By table of the plan.
-    pub(super) reads: Vec<Reads>,
+    pub(super) reads: Vec<RowReads>,
     /// Columns of the plan that are no aggregates, and which of the values they are.
     pub(super) moments: Vec<(usize, usize)>,
     pub(super) taken: AllTaken,
     pub(super) order: Order,
-    pub(super) words: Vec<u32>,
 }
 
 /// The columns: a cell for each row.
@@ -32,6 +32,10 @@ pub(super) struct Values {
     forms: Vec<Form>,
     cells: Vec<Vec<u32>>,
     rows: usize,
+    /// The cells of rows that are not in the columns yet, row by row: what one interaction met is written to one place.
+    open: Vec<u32>,
+    /// Words on their way into a list, or whatever else of a moment needs room.
+    pub(super) scratch: Vec<u32>,
     /// Lists of words, each after its length.
     lists: Vec<u32>,
     others: Vec<FeatureValue>,
@@ -56,10 +60,13 @@ const MISSING: u32 = NO_WORD;
 impl FeatureTable {
     pub(super) fn new(plan: &Plan, columns: &[usize]) -> Self {
         let of_table = |table: usize| {
-            let columns = columns.iter().copied().enumerate().filter(move |(_, column)| {
-                matches!(&plan.features[*column].source, Source::Tiles(read) if plan.places[read.place].table == table)
+            let columns = columns.iter().enumerate().filter_map(move |(value, column)| {
+                match &plan.features[*column].source {
+                    Source::Tiles(read) if plan.places[read.place].table == table => Some((value, read)),
+                    _ => None,
+                }
             });
-            Reads::new(plan, columns)
+            RowReads::new(plan, &plan.tables[table].layout, columns)
         };
         let others = columns.iter().copied().enumerate().filter(|(_, column)| {
             matches!(plan.features[*column].source, Source::Field(_) | Source::Time(_))
@@ -71,7 +78,6 @@ impl FeatureTable {
             moments: others.map(|(value, column)| (column, value)).collect(),
             taken: AllTaken::default(),
             order: Order::default(),
-            words: Vec::new(),
         }
     }
 
@@ -114,10 +120,14 @@ impl FeatureTable {
     }
 }
 
+/// How many rows are put into the columns at once: few enough to stay near from one column to the next.
+const ROWS: usize = 32;
+
 impl Values {
     fn new(forms: Vec<Form>) -> Self {
         let cells = forms.iter().map(|_| Vec::new()).collect();
-        Self { forms, cells, rows: 0, lists: Vec::new(), others: Vec::new() }
+        let [open, scratch, lists] = [const { Vec::new() }; 3];
+        Self { forms, cells, rows: 0, open, scratch, lists, others: Vec::new() }
     }
 
     pub(super) fn clear(&mut self) {
@@ -127,20 +137,31 @@ impl Values {
         self.others.clear();
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.rows
+    /// Opens a row, in which everything is missing.
+    pub(super) fn open(&mut self) {
+        let width = self.forms.len();
+        self.open.resize(self.open.len() + width, MISSING);
     }
 
-    /// Adds rows, in which everything is missing that was not written ahead.
-    pub(super) fn add(&mut self, rows: usize) {
-        self.rows += rows;
-        self.cells.iter_mut().for_each(|cells| cells.resize(self.rows, MISSING));
+    /// Puts the open rows into the columns.
+    pub(super) fn close(&mut self) {
+        let width = self.forms.len();
+        let Some(rows) = self.open.len().checked_div(width) else { return };
+        self.cells.iter_mut().for_each(|cells| cells.resize(self.rows + rows, MISSING));
+        for rows in self.open.chunks(ROWS * width) {
+            for (column, cells) in self.cells.iter_mut().enumerate() {
+                let new = cells[self.rows..].iter_mut().zip(rows[column..].iter().step_by(width));
+                new.for_each(|(cell, value)| *cell = *value);
+            }
+            self.rows += rows.len() / width;
+        }
+        self.open.clear();
     }
 
-    /// Writes a value of tiles; several words are `list`.
+    /// Writes a value into an open row; several words are `list`.
     #[inline]
     pub(super) fn set(&mut self, row: usize, column: usize, value: TileValue, list: &[u32]) {
-        self.cells[column][row] = match value {
+        self.open[row * self.forms.len() + column] = match value {
             TileValue::Missing => MISSING,
             TileValue::Number(number) => number.to_bits(),
             TileValue::Word(word) => word,
@@ -148,11 +169,24 @@ impl Values {
         };
     }
 
-    /// Writes a value that is none of tiles ahead, into the first row that has none in this column.
-    pub(super) fn push_other(&mut self, column: usize, value: FeatureValue) {
-        let cell = self.others.len() as u32;
+    /// Writes a value that `read` reads, several words to where it is told.
+    pub(super) fn set_large(
+        &mut self,
+        row: usize,
+        column: usize,
+        read: impl FnOnce(&mut Vec<u32>) -> TileValue,
+    ) {
+        let mut words = std::mem::take(&mut self.scratch);
+        let value = read(&mut words);
+        self.set(row, column, value, &words);
+        self.scratch = words;
+    }
+
+    /// Writes a value that is none of tiles into the row that was opened last.
+    pub(super) fn set_other(&mut self, column: usize, value: FeatureValue) {
+        let at = self.open.len() - self.forms.len() + column;
+        self.open[at] = self.others.len() as u32;
         self.others.push(value);
-        self.cells[column].push(cell);
     }
 
     /// Adds a row of values whose words have these numbers.
@@ -161,8 +195,8 @@ impl Values {
         values: impl Iterator<Item = &'v FeatureValue>,
         number: impl Fn(usize, &str) -> Option<u32>,
     ) {
-        self.add(1);
-        let row = self.rows - 1;
+        self.open();
+        let start = self.open.len() - self.forms.len();
         for (column, value) in values.enumerate() {
             let cell = match (self.forms[column], value) {
                 (Form::Number, FeatureValue::Number(number)) => number.to_bits(),
@@ -178,8 +212,9 @@ impl Values {
                 }
                 _ => MISSING,
             };
-            self.cells[column][row] = cell;
+            self.open[start + column] = cell;
         }
+        self.close();
     }
 
     fn list(&mut self, words: impl Iterator<Item = u32>) -> u32 {

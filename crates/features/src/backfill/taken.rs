@@ -1,6 +1,7 @@
 //! Interactions that were taken and not worked off yet.
 
 use headwater_log::Offset;
+use headwater_models::prefetch::prefetch;
 
 use crate::ItemIndex;
 use crate::declared::hop::Tiles;
@@ -11,6 +12,26 @@ use crate::tiles::Touch;
 /// How many may be taken: few enough for what is kept of them to stay near.
 pub(super) const AT_ONCE: usize = 1 << TAKEN_BITS;
 const TAKEN_BITS: u32 = 13;
+
+/// One interaction as a row meets it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Met<'t> {
+    /// Which of the taken it is.
+    pub(super) at: usize,
+    pub(super) now: i64,
+    pub(super) stamp: i64,
+    pub(super) knows_item: bool,
+    /// By tail of the plan, its tile.
+    pub(super) tails: &'t [u32],
+    pub(super) touch: Touch<'t>,
+}
+
+impl Met<'_> {
+    /// What it is to a row in which it is not counted.
+    pub(super) fn uncounted(self) -> Self {
+        Self { touch: Touch { filters: 0, ..self.touch }, ..self }
+    }
+}
 
 /// One interaction, with what its rows need to know of it.
 #[derive(Clone, Copy, Debug)]
@@ -32,10 +53,17 @@ pub(super) struct Taken {
 #[derive(Debug, Default)]
 pub(super) struct AllTaken {
     each: Vec<(Taken, StoredTouch)>,
-    /// As many attributes and keys for each: `widths`.
+    /// As many attributes, and as many keys and tails, for each: `widths`.
     attributes: Vec<u64>,
-    keys: Vec<u32>,
-    widths: (usize, usize),
+    words: Vec<u32>,
+    widths: Widths,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Widths {
+    attributes: usize,
+    keys: usize,
+    tails: usize,
 }
 
 /// A [`Touch`] without its attributes and keys.
@@ -48,18 +76,21 @@ struct StoredTouch {
 }
 
 impl AllTaken {
-    pub(super) fn push(&mut self, taken: Taken, touch: &Touch<'_>) {
+    pub(super) fn push(&mut self, taken: Taken, touch: &Touch<'_>, tails: impl Iterator<Item = u32>) {
         let Touch { time, tiles, value, filters, attributes, keys } = *touch;
         self.each.push((taken, StoredTouch { time, tiles, value, filters }));
-        self.widths = (attributes.len(), keys.len());
         self.attributes.extend_from_slice(attributes);
-        self.keys.extend_from_slice(keys);
+        self.words.extend_from_slice(keys);
+        let before = self.words.len();
+        self.words.extend(tails);
+        let tails = self.words.len() - before;
+        self.widths = Widths { attributes: attributes.len(), keys: keys.len(), tails };
     }
 
     pub(super) fn clear(&mut self) {
         self.each.clear();
         self.attributes.clear();
-        self.keys.clear();
+        self.words.clear();
     }
 
     pub(super) fn len(&self) -> usize {
@@ -75,19 +106,36 @@ impl AllTaken {
         &self.each[at].0
     }
 
-    /// One of them, as rows see it.
+    /// One of them, as rows meet it.
     #[inline]
-    pub(super) fn touch(&self, at: usize) -> Touch<'_> {
-        let (attributes, keys) = self.widths;
-        let StoredTouch { time, tiles, value, filters } = self.each[at].1;
+    pub(super) fn met(&self, at: usize) -> Met<'_> {
+        let Widths { attributes, keys, .. } = self.widths;
+        let (Taken { stamp, now, knows_item, .. }, StoredTouch { time, tiles, value, filters }) = self.each[at];
+        let (keys, tails) = self.words(at).split_at(keys);
         let attributes = &self.attributes[at * attributes..(at + 1) * attributes];
-        Touch { time, tiles, value, filters, attributes, keys: &self.keys[at * keys..(at + 1) * keys] }
+        Met { at, now, stamp, knows_item, tails, touch: Touch { time, tiles, value, filters, attributes, keys } }
+    }
+
+    /// Asks memory for one of them.
+    #[inline]
+    pub(super) fn prefetch(&self, at: usize) {
+        let each = &self.each[at];
+        prefetch(&each.0);
+        prefetch(&each.1.filters);
+        prefetch(self.words(at));
+        self.attributes.get(at * self.widths.attributes).into_iter().for_each(prefetch);
     }
 
     /// The word of a key of one of them.
     #[inline]
     pub(super) fn key(&self, at: usize, key: usize) -> u32 {
-        self.keys[at * self.widths.1 + key]
+        self.words(at)[key]
+    }
+
+    #[inline]
+    fn words(&self, at: usize) -> &[u32] {
+        let width = self.widths.keys + self.widths.tails;
+        &self.words[at * width..(at + 1) * width]
     }
 }
 
@@ -123,7 +171,7 @@ impl Entry {
         (self.0 >> (TAKEN_BITS + of * DIGIT_BITS)) as usize & (DIGITS - 1)
     }
 
-    pub(super) fn same_row(self, other: Self) -> bool {
+    fn same_row(self, other: Self) -> bool {
         self.0 >> TAKEN_BITS == other.0 >> TAKEN_BITS
     }
 
@@ -135,18 +183,51 @@ impl Entry {
 const DIGIT_BITS: u32 = 10;
 const DIGITS: usize = 1 << DIGIT_BITS;
 
-/// The entries of the rows of one table.
+/// Puts the entries of one table in order.
 #[derive(Debug, Default)]
 pub(super) struct Order {
-    entries: Vec<Entry>,
+    rows: Rows,
     other: Vec<Entry>,
+}
+
+/// The entries of the rows of one table, row by row.
+#[derive(Debug, Default)]
+pub(super) struct Rows {
+    entries: Vec<Entry>,
+    /// Where the entries of each row end.
+    ends: Vec<u32>,
+}
+
+impl Rows {
+    /// How many rows there are.
+    pub(super) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// The entries of one of them; none where there is no such row.
+    #[inline]
+    pub(super) fn of(&self, number: usize) -> &[Entry] {
+        let Some(end) = self.ends.get(number) else { return &[] };
+        let start = number.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.entries[start as usize..*end as usize]
+    }
+
+    fn find(&mut self) {
+        self.ends.clear();
+        let mut end = 0;
+        self.ends.extend(self.entries.chunk_by(|a, b| a.same_row(*b)).map(|entries| {
+            end += entries.len() as u32;
+            end
+        }));
+    }
 }
 
 impl Order {
     /// Puts entries that are in the order of the taken in the order of their rows: digit by digit from the last, which
     /// is faster than comparing them.
-    pub(super) fn by_row(&mut self, entries: impl Iterator<Item = Entry>) -> &[Entry] {
-        let Self { entries: sorted, other } = self;
+    pub(super) fn by_row(&mut self, entries: impl Iterator<Item = Entry>) -> &Rows {
+        let Self { rows, other } = self;
+        let sorted = &mut rows.entries;
         sorted.clear();
         sorted.extend(entries);
         let (all, any) =
@@ -168,7 +249,8 @@ impl Order {
             }
             std::mem::swap(sorted, other);
         }
-        sorted
+        rows.find();
+        rows
     }
 }
 
@@ -188,6 +270,11 @@ mod tests {
         }
         let mut expected = entries.clone();
         expected.sort();
-        assert_eq!(Order::default().by_row(entries.into_iter()), expected);
+        let mut order = Order::default();
+        let rows = order.by_row(entries.into_iter());
+        assert_eq!((0..rows.len()).flat_map(|row| rows.of(row)).copied().collect::<Vec<_>>(), expected);
+        let at_a_row: Vec<usize> = (0..rows.len()).map(|row| rows.of(row).len()).collect();
+        assert_eq!(at_a_row, [2, 1, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1]);
+        assert!(rows.of(rows.len()).is_empty());
     }
 }

@@ -4,7 +4,7 @@ use headwater_base::{Actor, Fields};
 use headwater_log::Offset;
 
 use super::keyed::Place;
-use super::{Idle, NO_FIELDS, Profiles, Session, User, revive};
+use super::{History, Idle, NO_FIELDS, Profiles, Session, User};
 use crate::tiles::Row;
 
 /// Where the state of an actor lies.
@@ -41,46 +41,31 @@ impl Profiles {
         }
     }
 
-    /// The tiles that lie at a place; none of one who is idle at `now`.
-    pub(crate) fn row_at(&self, place: ActorPlace, now: i64, idle: Idle) -> Option<&Row> {
-        let (row, idle) = match place {
-            ActorPlace::User(place) => (&self.users.at(place)?.1.row, idle.users),
-            ActorPlace::Session(place) => match self.sessions.at(place)?.1 {
-                Session::Own(_, row) => (row, idle.sessions),
-                Session::Of { .. } => return None,
-            },
-            ActorPlace::Nobody => return None,
-        };
-        row.awake(now, idle)
-    }
-
     /// The tiles of the actor at a place, however long ago they were counted.
-    pub(crate) fn any_row_at(&self, place: ActorPlace) -> Option<&Row> {
-        self.row_at(place, i64::MIN, Idle { users: i64::MAX, sessions: i64::MAX })
+    pub(crate) fn row_at(&self, place: ActorPlace) -> Option<&Row> {
+        match place {
+            ActorPlace::User(place) => Some(&self.users.at(place)?.1.row),
+            ActorPlace::Session(place) => match self.sessions.at(place)?.1 {
+                Session::Own(_, row) => Some(row),
+                Session::Of { .. } => None,
+            },
+            ActorPlace::Nobody => None,
+        }
     }
 
-    /// Counts an interaction for the actor at a place.
-    pub(crate) fn count_at(
-        &mut self,
-        place: ActorPlace,
-        (offset, stamp): (Offset, i64),
-        idle: Idle,
-        count: impl FnOnce(&mut Row),
-    ) {
-        let (history, row, idle) = match place {
-            ActorPlace::User(place) => match self.users.at_mut(place) {
-                Some(user) => (&mut user.history, &mut user.row, idle.users),
-                None => return,
+    /// What the actor at a place did last, their tiles, and how long they may be idle.
+    pub(crate) fn at_mut(&mut self, place: ActorPlace, idle: Idle) -> Option<(&mut History, &mut Row, i64)> {
+        match place {
+            ActorPlace::User(place) => {
+                let user = self.users.at_mut(place)?;
+                Some((&mut user.history, &mut user.row, idle.users))
+            }
+            ActorPlace::Session(place) => match self.sessions.at_mut(place)? {
+                Session::Own(history, row) => Some((history, row, idle.sessions)),
+                Session::Of { .. } => None,
             },
-            ActorPlace::Session(place) => match self.sessions.at_mut(place) {
-                Some(Session::Own(history, row)) => (history, row, idle.sessions),
-                _ => return,
-            },
-            ActorPlace::Nobody => return,
-        };
-        revive(history, row, stamp, idle);
-        count(row);
-        history.push(None, offset);
+            ActorPlace::Nobody => None,
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use headwater_base::FeatureValue;
 use crate::declared::Plan;
 use crate::declared::plan::{ReadOp, Source, TilesRead, position};
 use crate::tiles::fixed::TilesShape;
+use crate::tiles::large::Union;
 
 /// The values of features for the items of one request.
 ///
@@ -24,8 +25,15 @@ pub struct FeatureRows {
     pub(super) shared: Vec<FeatureValue>,
     pub(super) rows: Vec<FeatureValue>,
     items: usize,
+    pub(super) scratch: Scratch,
+}
+
+/// What serves to read one value after another.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Scratch {
     /// Words on their way into a value.
     pub(super) words: Vec<u32>,
+    pub(super) known: Union,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -3,7 +3,7 @@
 use crate::declared::plan::ReadOp;
 use crate::tiles::column::{decayed_at, get_f32, get_time, sum_since};
 use crate::tiles::fixed::Window;
-use crate::tiles::large::{Distinct, Frequent, LargeTile, Quantile, Recent};
+use crate::tiles::large::{Distinct, Frequent, LargeTile, Quantile, Recent, Union};
 
 /// A decayed total within a window that is smaller than this share of the total is taken for 0.
 const NOISE: f64 = 1e-9;
@@ -28,9 +28,13 @@ impl TileValue {
     }
 }
 
-/// What is read from a window of fixed tiles at the moment `now`.
-#[inline]
-pub(crate) fn of_fixed(read: &ReadOp, window: &Window<'_>, now: i64) -> TileValue {
+/// The best value in the closed tiles of a window, not a number where they have none; `None` until it was looked for.
+pub(crate) type Closed = Option<f32>;
+
+/// What is read from a window of fixed tiles at the moment `now`; what was found out about its closed tiles stays in
+/// `closed`.
+#[inline(always)]
+pub(crate) fn of_fixed(read: &ReadOp, window: &Window<'_>, now: i64, closed: &mut Closed) -> TileValue {
     let seconds = |since: i64| TileValue::number((now - since).max(0) as f64 / 1e6);
     match *read {
         ReadOp::Count(at) => TileValue::number(count(window, at)),
@@ -50,8 +54,8 @@ pub(crate) fn of_fixed(read: &ReadOp, window: &Window<'_>, now: i64) -> TileValu
             let [hits, total] = [hits, total].map(|at| decayed(window, at, half_life, now));
             TileValue::number(rate(hits, total, prior))
         }
-        ReadOp::Min(at) => extreme(window, at, f32::min),
-        ReadOp::Max(at) => extreme(window, at, f32::max),
+        ReadOp::Min(at) => extreme(window, at, closed, |new, old| new < old),
+        ReadOp::Max(at) => extreme(window, at, closed, |new, old| new > old),
         ReadOp::LastValue(at) => newest(window, at)
             .map_or(TileValue::Missing, |tile| TileValue::number(f64::from(f32::from_bits(tile[at + 2])))),
         ReadOp::LastWord(at, _) => {
@@ -72,13 +76,47 @@ pub(crate) fn of_fixed(read: &ReadOp, window: &Window<'_>, now: i64) -> TileValu
     }
 }
 
-/// What is read from the large tiles of a window, oldest first; several words are written to `words`.
-pub(crate) fn of_large(read: ReadOp, tiles: &[LargeTile], words: &mut Vec<u32>) -> TileValue {
+/// What is read from a window as it was at several moments: of each its newest tile, and when it was. What is kept in
+/// `closed` holds for all of them.
+pub(crate) fn each_of_fixed<'t>(
+    read: &ReadOp,
+    window: &Window<'t>,
+    moments: impl Iterator<Item = (&'t [u32], i64)>,
+    closed: &mut Closed,
+    mut found: impl FnMut(TileValue),
+) {
+    // To know beforehand which it is makes the usual ones several times as fast.
+    macro_rules! each {
+        ($read:expr) => {
+            for (last, now) in moments {
+                found(of_fixed($read, &window.with_newest(last), now, closed));
+            }
+        };
+    }
+    match *read {
+        ReadOp::Count(at) => each!(&ReadOp::Count(at)),
+        ReadOp::Sum(at) => each!(&ReadOp::Sum(at)),
+        ReadOp::Mean { count, sum } => each!(&ReadOp::Mean { count, sum }),
+        ReadOp::Rate { hits, total, prior } => each!(&ReadOp::Rate { hits, total, prior }),
+        ReadOp::Min(at) => each!(&ReadOp::Min(at)),
+        ReadOp::Max(at) => each!(&ReadOp::Max(at)),
+        _ => each!(read),
+    }
+}
+
+/// What is read from the large tiles of a window, oldest first; several words are written to `words`, and what was found
+/// out about the tiles before the newest stays in `known`.
+pub(crate) fn of_large(
+    read: ReadOp,
+    tiles: &[LargeTile],
+    words: &mut Vec<u32>,
+    known: &mut Union,
+) -> TileValue {
     let newest_first = tiles.iter().rev();
     match read {
         ReadOp::Distinct(column) => {
             let all = newest_first.filter_map(|tile| tile.distinct(column));
-            TileValue::number(Distinct::count(all))
+            TileValue::number(Distinct::count(all, known))
         }
         ReadOp::Quantile(column, rank) => {
             let all: Vec<&Quantile> = newest_first.filter_map(|tile| tile.quantile(column)).collect();
@@ -130,9 +168,16 @@ fn decayed(window: &Window<'_>, at: usize, half_life: f64, now: i64) -> f64 {
 }
 
 #[inline]
-fn extreme(window: &Window<'_>, at: usize, better: fn(f32, f32) -> f32) -> TileValue {
-    let values = window.newest_first().filter_map(|tile| get_f32(&tile[at..]));
-    values.reduce(better).map_or(TileValue::Missing, |value| TileValue::number(f64::from(value)))
+fn extreme(
+    window: &Window<'_>,
+    at: usize,
+    closed: &mut Closed,
+    better: impl Fn(f32, f32) -> bool,
+) -> TileValue {
+    let best = |known: f32, value: f32| if known.is_nan() || better(value, known) { value } else { known };
+    let of = |tile: &[u32]| get_f32(&tile[at..]).unwrap_or(f32::NAN);
+    let closed = *closed.get_or_insert_with(|| window.closed().map(of).fold(f32::NAN, best));
+    TileValue::number(f64::from(best(window.last.map_or(f32::NAN, of), closed)))
 }
 
 /// The newest tile whose column at `at` has a latest.

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::column::Column;
+use super::column::{Column, Kind};
 use super::{Touch, segments};
 use crate::declared::hop::Hop;
 
@@ -38,15 +38,28 @@ pub(crate) struct Window<'a> {
     pub(crate) base: Option<&'a [u32]>,
     /// The newest tile, if the window has any.
     pub(crate) last: Option<&'a [u32]>,
-    /// The window's tiles, oldest first.
-    tiles: &'a [u32],
+    /// The window's tiles before the newest, oldest first.
+    closed: &'a [u32],
     width: usize,
 }
 
 impl<'a> Window<'a> {
+    /// The window as it was when the newest tile was that.
+    #[inline]
+    pub(crate) fn with_newest(self, tile: &'a [u32]) -> Self {
+        Self { last: Some(tile), ..self }
+    }
+
     /// The tiles, newest first.
+    #[inline]
     pub(crate) fn newest_first(&self) -> impl Iterator<Item = &'a [u32]> + use<'a> {
-        self.tiles.rchunks_exact(self.width)
+        self.last.into_iter().chain(self.closed())
+    }
+
+    /// Those before the newest, newest first: nothing changes in them but when an interaction comes late.
+    #[inline]
+    pub(crate) fn closed(&self) -> impl Iterator<Item = &'a [u32]> + use<'a> {
+        self.closed.rchunks_exact(self.width)
     }
 }
 
@@ -55,20 +68,19 @@ impl TilesShape {
     #[inline]
     pub(crate) fn window<'a>(&self, words: &'a [u32], tail: u32) -> Window<'a> {
         let width = self.width;
-        let none = Window { base: None, last: None, tiles: &[], width };
+        let none = Window { base: None, last: None, closed: &[], width };
         let tiles = segments::get(words, self.slot);
-        let Some(newest_at) = tiles.len().checked_sub(width) else { return none };
-        let newest = tiles[newest_at];
+        let Some((before, last)) = tiles.split_at_checked(tiles.len().wrapping_sub(width)) else { return none };
+        let newest = last[0];
         let tail = tail.max(newest.saturating_sub(self.reach));
         if newest < tail {
             return none;
         }
-        let last = Some(&tiles[newest_at..]);
         if tiles[0] >= tail {
-            return Window { base: None, last, tiles, width };
+            return Window { base: None, last: Some(last), closed: before, width };
         }
         let first = first_from(tiles, width, tail);
-        Window { base: Some(&tiles[first - width..first]), last, tiles: &tiles[first..], width }
+        Window { base: Some(&before[first - width..first]), last: Some(last), closed: &before[first..], width }
     }
 }
 
@@ -119,51 +131,80 @@ impl TilesLayout {
     /// Counts an interaction in its tile; one older than any window changes nothing.
     #[inline]
     pub(crate) fn add(&self, words: &mut Vec<u32>, touch: &Touch<'_>) {
-        let tile = touch.tiles.of(self.hop);
-        let Some((at, end)) = self.place(words, tile) else { return };
-        let later = at + self.width;
-        for column in &self.columns {
-            if touch.filters >> column.filter & 1 == 0 {
-                continue;
-            }
-            let (kind, range) = (column.kind, column.at..column.at + column.kind.width());
-            kind.apply(&mut words[at..later][range.clone()], touch);
-            if kind.running() && later < end {
-                for record in words[later..end].chunks_exact_mut(self.width) {
-                    kind.apply(&mut record[range.clone()], touch);
-                }
+        let Some((at, end)) = self.place(words, touch.tiles.of(self.hop)) else { return };
+        let (tile, later) = words[at..end].split_at_mut(self.width);
+        self.apply(tile, touch, |_| true);
+        for tile in later.chunks_exact_mut(self.width) {
+            self.apply(tile, touch, Kind::running);
+        }
+    }
+
+    /// Counts an interaction in a tile, in columns of these kinds.
+    #[inline]
+    fn apply(&self, tile: &mut [u32], touch: &Touch<'_>, of: impl Fn(Kind) -> bool) {
+        for Column { kind, filter, at } in &self.columns {
+            if touch.filters >> filter & 1 == 1 && of(*kind) {
+                kind.apply(&mut tile[*at..], touch);
             }
         }
     }
 
+    /// Where the newest tile begins, if there is one.
+    #[inline]
+    pub(crate) fn newest(&self, words: &[u32]) -> Option<usize> {
+        let Range { start, end } = segments::range_or_none(words, self.slot);
+        end.checked_sub(self.width).filter(|newest| *newest >= start)
+    }
+
+    /// Counts interactions in their tile, which begins at `newest`, and copies it as it was before each of them.
+    #[inline]
+    pub(crate) fn add_to_newest<'t>(
+        &self,
+        words: &mut [u32],
+        newest: usize,
+        touches: impl Iterator<Item = &'t Touch<'t>>,
+        before: &mut Vec<u32>,
+    ) {
+        let tile = &mut words[newest..newest + self.width];
+        for touch in touches {
+            before.extend_from_slice(tile);
+            self.apply(tile, touch, |_| true);
+        }
+    }
+
     /// Where the tile begins, made if it was not there, and where the last one ends; `None` for one out of reach.
+    #[inline]
     fn place(&self, words: &mut Vec<u32>, tile: u32) -> Option<(usize, usize)> {
+        match self.newest(words) {
+            Some(newest) if words[newest] == tile => Some((newest, newest + self.width)),
+            newest => self.place_other(words, newest, tile),
+        }
+    }
+
+    fn place_other(&self, words: &mut Vec<u32>, newest: Option<usize>, tile: u32) -> Option<(usize, usize)> {
         let Range { start, end } = segments::range(words, self.slot);
-        let Some(newest) = end.checked_sub(self.width).filter(|newest| *newest >= start) else {
+        let Some(last) = newest.map(|at| words[at]) else {
             return Some((start, self.insert(words, start, start, tile)));
         };
-        match words[newest] {
-            last if last == tile => Some((newest, end)),
-            last if last < tile => {
-                let stale = self.stale(&words[start..end], tile.saturating_sub(self.reach));
-                if stale == 0 {
-                    return Some((end, self.insert(words, start, end, tile)));
-                }
-                // The new tile comes where the last one was, in place of what is dropped.
-                words.copy_within(start + stale..end, start);
-                let at = end - stale;
-                self.begin(words, start, at, tile);
-                let later = at + self.width;
-                segments::remove(words, self.slot, later..end);
-                Some((at, later))
+        if last < tile {
+            let stale = self.stale(&words[start..end], tile.saturating_sub(self.reach));
+            if stale == 0 {
+                return Some((end, self.insert(words, start, end, tile)));
             }
-            last if last - tile > self.reach => None,
-            _ => {
-                let at = start + first_from(&words[start..end], self.width, tile);
-                let end = if words[at] == tile { end } else { self.insert(words, start, at, tile) };
-                Some((at, end))
-            }
+            // The new tile comes where the last one was, in place of what is dropped.
+            words.copy_within(start + stale..end, start);
+            let at = end - stale;
+            self.begin(words, start, at, tile);
+            let later = at + self.width;
+            segments::remove(words, self.slot, later..end);
+            return Some((at, later));
         }
+        if last - tile > self.reach {
+            return None;
+        }
+        let at = start + first_from(&words[start..end], self.width, tile);
+        let end = if words[at] == tile { end } else { self.insert(words, start, at, tile) };
+        Some((at, end))
     }
 
     /// Makes room for a tile that begins with the running totals of the one before it; returns where the last one ends.

@@ -6,7 +6,7 @@ use headwater_models::prefetch::prefetch;
 
 use super::Touch;
 use super::sketch::Sketch;
-pub(crate) use super::sketch::{Distinct, Frequent, Quantile, Recent};
+pub(crate) use super::sketch::{Distinct, Frequent, Quantile, Recent, Union};
 use crate::FeaturesError;
 use crate::bytes::{Reader, Writer};
 use crate::declared::hop::Hop;
@@ -104,15 +104,19 @@ impl LargeLayout {
         Self { hop, slot: 0, reach: 0, columns: Vec::new(), filters: 0 }
     }
 
-    /// Counts an interaction in its tile; one older than any window changes nothing.
-    pub(crate) fn add(&self, tiles: &mut Vec<LargeTile>, touch: &Touch<'_>) {
+    /// Counts an interaction in its tile; one older than any window changes nothing. Returns whether the tiles before the
+    /// newest are what they were.
+    pub(crate) fn add(&self, tiles: &mut Vec<LargeTile>, touch: &Touch<'_>) -> bool {
         let number = touch.tiles.of(self.hop);
-        let Some(tile) = self.place(tiles, number) else { return };
+        let same = tiles.last().is_some_and(|last| last.tile == number);
+        let tile = if same { tiles.last_mut() } else { self.place(tiles, number) };
+        let Some(tile) = tile else { return true };
         for (cell, column) in tile.cells.iter_mut().zip(&self.columns) {
             if touch.filters >> column.filter & 1 == 1 {
                 column.kind.apply(cell, touch);
             }
         }
+        same
     }
 
     fn place<'a>(&self, tiles: &'a mut Vec<LargeTile>, number: u32) -> Option<&'a mut LargeTile> {

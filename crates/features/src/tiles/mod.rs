@@ -67,7 +67,7 @@ pub(crate) enum GroupLayout {
 }
 
 impl GroupLayout {
-    fn filters(&self) -> u64 {
+    pub(crate) fn filters(&self) -> u64 {
         match self {
             Self::Tiles(layout) => layout.filters,
             Self::Large(layout) => layout.filters,
@@ -148,11 +148,23 @@ impl Row {
                 continue;
             }
             match group {
-                GroupLayout::Tiles(layout) => layout.add(&mut self.words, touch),
-                GroupLayout::Large(layout) => layout.add(others[layout.slot].large_mut(), touch),
+                GroupLayout::Tiles(layout) => {
+                    layout.add(&mut self.words, touch);
+                }
+                GroupLayout::Large(layout) => {
+                    layout.add(others[layout.slot].large_mut(), touch);
+                }
                 GroupLayout::Pairs(layout) => layout.add(others[layout.slot].pairs_mut(), touch),
             }
         }
+    }
+
+    /// What it holds, to be read and counted in; it begins to hold something where it is told that something `counts`.
+    pub(crate) fn parts_mut(&mut self, layout: &RowLayout, counts: bool) -> (&mut Vec<u32>, &mut [Group]) {
+        if counts && self.is_empty() {
+            self.begin(layout);
+        }
+        (&mut self.words, self.others.as_deref_mut().unwrap_or_default())
     }
 
     fn is_empty(&self) -> bool {
@@ -234,6 +246,18 @@ impl Row {
         }
     }
 
+    /// Asks for the rows of pairs with these keys.
+    #[inline]
+    pub(crate) fn prefetch_pairs(&self, layout: &RowLayout, key: impl Fn(usize) -> u32) {
+        for group in &layout.groups {
+            if let GroupLayout::Pairs(pairs) = group
+                && let Some(row) = self.pair(pairs.slot, key(pairs.key))
+            {
+                row.words.chunks(LINE / 4).take(2).for_each(|line| prefetch(&line[0]));
+            }
+        }
+    }
+
     /// The row, unless it went idle.
     #[inline]
     pub(crate) fn awake(&self, now: i64, idle: i64) -> Option<&Self> {
@@ -254,10 +278,7 @@ impl Row {
     /// The large tiles of a group.
     #[inline]
     pub(crate) fn large(&self, slot: usize) -> &[LargeTile] {
-        match self.group(slot) {
-            Some(Group::Large(tiles)) => tiles,
-            _ => &[],
-        }
+        self.group(slot).map_or(&[], Group::large)
     }
 
     /// The row of a pair.
@@ -347,7 +368,23 @@ impl Row {
 }
 
 impl Group {
-    fn large_mut(&mut self) -> &mut Vec<LargeTile> {
+    /// Its large tiles, if it has any.
+    pub(crate) fn large(&self) -> &[LargeTile] {
+        match self {
+            Self::Large(tiles) => tiles,
+            _ => &[],
+        }
+    }
+
+    /// The row of a pair, if it has one.
+    pub(crate) fn pair_mut(&mut self, key: u32) -> Option<&mut Row> {
+        match self {
+            Self::Pairs(pairs) => pairs::find_mut(pairs, key),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn large_mut(&mut self) -> &mut Vec<LargeTile> {
         if !matches!(self, Self::Large(_)) {
             *self = Self::Large(Vec::new());
         }
@@ -357,7 +394,7 @@ impl Group {
         }
     }
 
-    fn pairs_mut(&mut self) -> &mut Vec<Pair> {
+    pub(crate) fn pairs_mut(&mut self) -> &mut Vec<Pair> {
         if !matches!(self, Self::Pairs(_)) {
             *self = Self::Pairs(Vec::new());
         }

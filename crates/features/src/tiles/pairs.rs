@@ -39,12 +39,27 @@ pub(crate) fn find(pairs: &[Pair], key: u32) -> Option<&Row> {
     pairs.binary_search_by_key(&key, |pair| pair.key).ok().map(|index| &pairs[index].row)
 }
 
+/// The row with this key, for counting in it.
+#[inline]
+pub(crate) fn find_mut(pairs: &mut [Pair], key: u32) -> Option<&mut Row> {
+    pairs.binary_search_by_key(&key, |pair| pair.key).ok().map(|index| &mut pairs[index].row)
+}
+
 impl PairsLayout {
     pub(crate) fn add(&self, pairs: &mut Vec<Pair>, touch: &Touch<'_>) {
         let key = touch.keys[self.key];
-        if key == NO_WORD {
-            return;
+        if key != NO_WORD {
+            self.count(pairs, (key, touch.time), |row| row.add(&self.row, touch));
         }
+    }
+
+    /// Lets `count` count an interaction of this time in the row with this key, which comes into being if it was not there.
+    pub(crate) fn count(
+        &self,
+        pairs: &mut Vec<Pair>,
+        (key, time): (u32, i64),
+        count: impl FnOnce(&mut Row),
+    ) {
         let index = match pairs.binary_search_by_key(&key, |pair| pair.key) {
             Ok(index) => index,
             Err(index) => {
@@ -54,8 +69,8 @@ impl PairsLayout {
             }
         };
         let row = &mut pairs[index].row;
-        row.stamp = row.stamp.max(touch.time);
-        row.add(&self.row, touch);
+        row.stamp = row.stamp.max(time);
+        count(row);
         self.make_room(pairs);
     }
 

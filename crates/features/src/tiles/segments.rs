@@ -21,10 +21,16 @@ pub(crate) fn range(words: &[u32], slot: usize) -> Range<usize> {
     words[slot] as usize..words[slot + 1] as usize
 }
 
+/// The same; empty where there are none.
+#[inline]
+pub(crate) fn range_or_none(words: &[u32], slot: usize) -> Range<usize> {
+    if words.is_empty() { 0..0 } else { range(words, slot) }
+}
+
 /// A segment; empty where there are none.
 #[inline]
 pub(crate) fn get(words: &[u32], slot: usize) -> &[u32] {
-    if words.is_empty() { &[] } else { &words[range(words, slot)] }
+    &words[range_or_none(words, slot)]
 }
 
 /// Makes room for `more` words at `at`, in segment `slot` or at its end; returns where the segment ends.

@@ -74,47 +74,67 @@ impl Distinct {
         }
     }
 
-    /// How many different values several hold together.
-    pub(crate) fn count<'a>(mut all: impl Iterator<Item = &'a Self> + Clone) -> f64 {
+    /// How many different values several hold together, of which the first changes more often than the others: what is found
+    /// out about these is `known` until it is forgotten.
+    pub(crate) fn count<'a>(mut all: impl Iterator<Item = &'a Self> + Clone, known: &mut Union) -> f64 {
         let again = all.clone();
-        match (all.next(), all.next()) {
-            (None, _) => 0.0,
-            (Some(Self::Few(values)), None) => values.len() as f64,
+        let Some(newest) = all.next() else { return 0.0 };
+        if known.kind == UnionKind::Unknown {
+            known.add(all);
+        }
+        match (newest, known.kind) {
+            (Self::Few(values), UnionKind::Few) => (known.values.len() + known.without(values)) as f64,
             // The estimate that a union of them gives.
-            (Some(Self::Many(sketch)), None) => sketch.composite_estimate(),
-            _ => Self::few_count(again.clone())
-                .unwrap_or_else(|| Self::union_count(&again.collect::<Vec<_>>())),
+            (Self::Many(sketch), UnionKind::Few) if known.values.is_empty() => sketch.composite_estimate(),
+            _ => union_of(&again.collect::<Vec<_>>()).estimate(),
         }
     }
+}
 
-    /// Of several that hold few values together, each of which is looked for among the others; `None` where they are many.
-    fn few_count<'a>(all: impl Iterator<Item = &'a Self>) -> Option<f64> {
-        let (mut values, mut count) = ([0; 24], 0);
-        for distinct in all {
-            let Self::Few(few) = distinct else { return None };
-            let before = count;
-            for value in few {
-                // Those of one are different.
-                if !values[..before].contains(value) {
-                    *values.get_mut(count)? = *value;
-                    count += 1;
-                }
-            }
-        }
-        Some(count as f64)
+/// The different values of several, as long as they are few.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Union {
+    kind: UnionKind,
+    /// Sorted.
+    values: Vec<u64>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+enum UnionKind {
+    #[default]
+    Unknown,
+    Few,
+    Many,
+}
+
+impl Union {
+    /// What was found out holds no longer.
+    pub(crate) fn forget(&mut self) {
+        self.kind = UnionKind::Unknown;
     }
 
-    fn union_count(all: &[&Self]) -> f64 {
-        let mut values: Vec<u64> = Vec::new();
+    fn add<'a>(&mut self, all: impl Iterator<Item = &'a Distinct>) {
+        self.values.clear();
+        self.kind = UnionKind::Few;
         for distinct in all {
             match distinct {
-                Self::Few(few) => values.extend(few),
-                Self::Many(_) => return union_of(all).estimate(),
+                Distinct::Few(few) => self.values.extend_from_slice(few),
+                Distinct::Many(_) => self.kind = UnionKind::Many,
             }
         }
-        values.sort_unstable();
-        values.dedup();
-        values.len() as f64
+        self.values.sort_unstable();
+        self.values.dedup();
+    }
+
+    /// How many of these sorted values are not among its own.
+    fn without(&self, values: &[u64]) -> usize {
+        let (mut rest, mut others) = (self.values.as_slice(), 0);
+        for value in values {
+            let smaller = rest.iter().take_while(|known| *known < value).count();
+            rest = &rest[smaller..];
+            others += usize::from(rest.first() != Some(value));
+        }
+        others
     }
 }
 

@@ -1,0 +1,256 @@
+//! What is read of a row while interactions are counted in it, group by group.
+//!
+//! The groups of a row know nothing of each other, so that each takes all of the row's interactions by itself: what it
+//! reads before one of them mostly lies where it lay before the one before it.
+
+use crate::declared::Part;
+use crate::declared::plan::{Plan, ReadOp, TilesRead};
+use crate::read::window::{each_of_fixed, of_fixed, of_large};
+use crate::tiles::fixed::{TilesLayout, TilesShape};
+use crate::tiles::large::{LargeLayout, Union};
+use crate::tiles::pairs::PairsLayout;
+use crate::tiles::{Group, GroupLayout, NO_WORD, Row, RowLayout};
+
+use super::table::Values;
+use super::taken::Met;
+
+/// What is read of the rows of one layout.
+#[derive(Debug, Default)]
+pub(super) struct RowReads {
+    /// By group of the layout.
+    groups: Vec<GroupReads>,
+}
+
+#[derive(Debug)]
+enum GroupReads {
+    Fixed(Vec<FixedWindow>),
+    Large(Vec<LargeRead>),
+    Pairs {
+        /// Whether they are pairs with the item, of which one that was not known before has none.
+        of_item: bool,
+        reads: RowReads,
+    },
+}
+
+/// A window of fixed tiles.
+#[derive(Debug)]
+struct FixedWindow {
+    /// Index into the plan's tails.
+    tail: usize,
+    shape: TilesShape,
+    /// Each into the column of this number.
+    reads: Vec<(ReadOp, usize)>,
+}
+
+/// A window of large tiles, and what is known of it.
+#[derive(Debug)]
+struct LargeRead {
+    tail: usize,
+    read: ReadOp,
+    column: usize,
+    found: u32,
+    known: Union,
+}
+
+impl RowReads {
+    /// Of each column of a table's features, into the value of this number.
+    pub(super) fn new<'p>(
+        plan: &'p Plan,
+        layout: &RowLayout,
+        columns: impl Iterator<Item = (usize, &'p TilesRead)>,
+    ) -> Self {
+        let mut reads = Self::of_nothing(plan, layout);
+        for (column, read) in columns {
+            reads.add(plan.places[read.place].pair.map(|(group, _)| group), column, read);
+        }
+        reads
+    }
+
+    fn of_nothing(plan: &Plan, layout: &RowLayout) -> Self {
+        let of_group = |group: &GroupLayout| match group {
+            GroupLayout::Tiles(_) => GroupReads::Fixed(Vec::new()),
+            GroupLayout::Large(_) => GroupReads::Large(Vec::new()),
+            GroupLayout::Pairs(pairs) => GroupReads::Pairs {
+                of_item: plan.keys[pairs.key] == Part::Item,
+                reads: Self::of_nothing(plan, &pairs.row),
+            },
+        };
+        Self { groups: layout.groups.iter().map(of_group).collect() }
+    }
+
+    fn add(&mut self, pair: Option<usize>, column: usize, tiles: &TilesRead) {
+        let TilesRead { group, tail, shape, read, .. } = *tiles;
+        match (&mut self.groups[pair.unwrap_or(group)], shape) {
+            (GroupReads::Pairs { reads, .. }, _) => reads.add(None, column, tiles),
+            (GroupReads::Fixed(windows), Some(shape)) => {
+                match windows.iter_mut().find(|window| window.tail == tail) {
+                    Some(window) => window.reads.push((read, column)),
+                    None => windows.push(FixedWindow { tail, shape, reads: vec![(read, column)] }),
+                }
+            }
+            (GroupReads::Large(reads), _) => {
+                reads.push(LargeRead { tail, read, column, found: 0, known: Union::default() });
+            }
+            (GroupReads::Fixed(_), None) => unreachable!("what is read of fixed tiles has their shape"),
+        }
+    }
+
+    /// Reads what each of `all` met in a row, and counts it there: both in their order.
+    pub(super) fn work_off(
+        &mut self,
+        layout: &RowLayout,
+        row: &mut Row,
+        all: &[Met<'_>],
+        values: &mut Values,
+    ) {
+        let filters = all.iter().fold(0, |any, met| any | met.touch.filters);
+        let (words, others) = row.parts_mut(layout, layout.filters & filters != 0);
+        for (group, reads) in layout.groups.iter().zip(&mut self.groups) {
+            let counts = group.filters() & filters != 0;
+            match (group, reads) {
+                (GroupLayout::Tiles(layout), GroupReads::Fixed(windows)) => {
+                    fixed(layout, windows, words, all, values);
+                }
+                (GroupLayout::Large(layout), GroupReads::Large(reads)) => {
+                    large(layout, reads, others.get_mut(layout.slot), counts, all, values);
+                }
+                (GroupLayout::Pairs(layout), GroupReads::Pairs { of_item, reads }) => {
+                    for met in all {
+                        pair(layout, reads, others.get_mut(layout.slot), (*of_item, met), values);
+                    }
+                }
+                _ => unreachable!("reads were made of the same layout"),
+            }
+        }
+    }
+}
+
+/// Reads what each of `all` met in fixed tiles, and counts it there.
+///
+/// As long as windows begin where they began and interactions are counted in the newest tile, all that changes from one to the
+/// next is this tile: it is copied as each found it, and then each feature is read for all of them at once.
+fn fixed(
+    layout: &TilesLayout,
+    windows: &[FixedWindow],
+    words: &mut Vec<u32>,
+    mut all: &[Met<'_>],
+    values: &mut Values,
+) {
+    let mut newest_tiles = std::mem::take(&mut values.scratch);
+    while let Some((last, before, after)) = alike(layout, windows, words, all) {
+        newest_tiles.clear();
+        if let Some(newest) = layout.newest(words) {
+            layout.add_to_newest(words, newest, before.iter().map(|met| &met.touch), &mut newest_tiles);
+        }
+        for FixedWindow { tail, shape, reads } in windows {
+            let window = shape.window(words, last.tails[*tail]);
+            for (read, column) in reads {
+                let mut closed = None;
+                if window.last.is_some() {
+                    let tiles = newest_tiles.chunks_exact(layout.width);
+                    let moments = tiles.zip(before.iter().map(|met| met.now));
+                    let mut rows = before.iter().map(|met| met.at);
+                    each_of_fixed(read, &window, moments, &mut closed, |value| {
+                        rows.next().into_iter().for_each(|row| values.set(row, *column, value, &[]));
+                    });
+                } else {
+                    for met in before {
+                        values.set(met.at, *column, of_fixed(read, &window, met.now, &mut closed), &[]);
+                    }
+                }
+                values.set(last.at, *column, of_fixed(read, &window, last.now, &mut closed), &[]);
+            }
+        }
+        if layout.filters & last.touch.filters != 0 {
+            layout.add(words, &last.touch);
+        }
+        all = after;
+    }
+    values.scratch = newest_tiles;
+}
+
+/// The first of `all` for whom windows begin at the same tiles, and of whom none but the last is counted in another tile than
+/// the newest: the last, those before it, and the others.
+#[inline]
+fn alike<'a, 't>(
+    layout: &TilesLayout,
+    windows: &[FixedWindow],
+    words: &[u32],
+    all: &'a [Met<'t>],
+) -> Option<(&'a Met<'t>, &'a [Met<'t>], &'a [Met<'t>])> {
+    let first = all.first()?;
+    let newest = layout.newest(words).map(|at| words[at]);
+    let stays = |met: &Met<'_>| {
+        layout.filters & met.touch.filters == 0 || Some(met.touch.tiles.of(layout.hop)) == newest
+    };
+    let mut count = 1;
+    while let Some(next) = all.get(count)
+        && stays(&all[count - 1])
+        && windows.iter().all(|window| next.tails[window.tail] == first.tails[window.tail])
+    {
+        count += 1;
+    }
+    let (alike, after) = all.split_at(count);
+    alike.split_last().map(|(last, before)| (last, before, after))
+}
+
+fn large(
+    layout: &LargeLayout,
+    reads: &mut [LargeRead],
+    mut group: Option<&mut Group>,
+    counts: bool,
+    all: &[Met<'_>],
+    values: &mut Values,
+) {
+    let mut same = false;
+    for met in all {
+        let tiles = group.as_deref().map_or(&[][..], Group::large);
+        for LargeRead { tail, read, column, found, known } in &mut *reads {
+            let tail = met.tails[*tail];
+            if !same || *found != tail {
+                *found = tail;
+                known.forget();
+            }
+            values.set_large(met.at, *column, |words| {
+                of_large(*read, layout.window(tiles, tail), words, known)
+            });
+        }
+        same = true;
+        if counts
+            && layout.filters & met.touch.filters != 0
+            && let Some(group) = &mut group
+        {
+            same = layout.add(group.large_mut(), &met.touch);
+        }
+    }
+}
+
+fn pair(
+    layout: &PairsLayout,
+    reads: &mut RowReads,
+    group: Option<&mut Group>,
+    (of_item, met): (bool, &Met<'_>),
+    values: &mut Values,
+) {
+    let key = met.touch.keys[layout.key];
+    if key == NO_WORD {
+        return;
+    }
+    let counts = layout.row.filters & met.touch.filters != 0;
+    let one = std::slice::from_ref(met);
+    match group {
+        Some(group) if of_item && !met.knows_item => {
+            if counts {
+                layout.add(group.pairs_mut(), &met.touch);
+            }
+        }
+        Some(group) if counts => layout.count(group.pairs_mut(), (key, met.touch.time), |row| {
+            reads.work_off(&layout.row, row, one, values);
+        }),
+        _ if of_item && !met.knows_item => {}
+        group => match group.and_then(|group| group.pair_mut(key)) {
+            Some(row) => reads.work_off(&layout.row, row, one, values),
+            None => reads.work_off(&layout.row, &mut Row::default(), one, values),
+        },
+    }
+}
