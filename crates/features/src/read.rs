@@ -14,7 +14,7 @@ use crate::catalogue::Catalogue;
 use crate::declared::plan::{Place, ReadOp, Source, layout_of};
 use crate::declared::{FieldRef, Part, Plan, TimeFeature};
 use crate::state::State;
-use crate::tiles::{GroupLayout, NO_WORD, Row};
+use crate::tiles::{GroupLayout, NO_WORD, Row, RowView};
 use crate::{FeaturesError, ItemIndex};
 use few::Few;
 pub use rows::FeatureRows;
@@ -36,7 +36,7 @@ pub struct FeatureRequest<'a> {
 const AT_ONCE: usize = 16;
 
 /// Rows that were found for a request, by place of the plan. `None`: a part of the key is missing.
-type Found<'a> = Option<Option<&'a Row>>;
+type Found<'a> = Option<Option<RowView<'a>>>;
 
 struct Reading<'a> {
     state: &'a State,
@@ -147,7 +147,7 @@ impl<'a> Reading<'a> {
                 self.find_all(item_reads, *item, &mut found[number * places..]);
             }
             if items.len() > 1 {
-                found[..items.len() * places].iter().flatten().flatten().for_each(|row| row.prefetch(1));
+                found[..items.len() * places].iter().flatten().flatten().for_each(|row| row.prefetch());
             }
             for ((number, item), row) in items.iter().enumerate().zip(rows.chunks_mut(width)) {
                 self.values(item_reads, &found[number * places..], *item, scratch, row);
@@ -193,7 +193,7 @@ impl<'a> Reading<'a> {
                 reads.iter().for_each(|read| values[read.value] = FeatureValue::Missing);
                 continue;
             };
-            let window = of.shape.window(row.map_or(&[], Row::words), self.tails[of.tail]);
+            let window = of.shape.window(row.map_or(&[], |row| row.words), self.tails[of.tail]);
             for WindowRead { read, value } in reads {
                 values[*value] = match window::of_fixed(read, &window, now, &mut None) {
                     TileValue::Number(number) => FeatureValue::Number(number),
@@ -240,7 +240,7 @@ impl<'a> Reading<'a> {
             }
         };
         let now = self.request.time.as_micros();
-        let row = row.filter(|row| now.saturating_sub(row.stamp) <= idle);
+        let row = row.filter(|row| now.saturating_sub(row.stamp) <= idle).map(Row::view);
         match place.pair {
             None => Some(row),
             Some((group, key)) => {
@@ -326,7 +326,7 @@ impl<'a> Reading<'a> {
         FeatureValue::Number(number)
     }
 
-    fn of_large(&self, of: &LargeOf, place: usize, row: Option<&Row>, scratch: &mut Scratch) -> TileValue {
+    fn of_large(&self, of: &LargeOf, place: usize, row: Option<RowView<'_>>, scratch: &mut Scratch) -> TileValue {
         let Place { table, pair, .. } = self.plan.places[place];
         let layout = layout_of(&self.plan.tables[table].layout, pair);
         let GroupLayout::Large(layout) = &layout.groups[of.group] else { return TileValue::Missing };

@@ -9,6 +9,7 @@ use crate::read::window::{each_of_fixed, of_fixed, of_large};
 use crate::tiles::fixed::{TilesLayout, TilesShape};
 use crate::tiles::large::{LargeLayout, Union};
 use crate::tiles::pairs::PairsLayout;
+use crate::tiles::segments::Room;
 use crate::tiles::{Group, GroupLayout, NO_WORD, Row, RowLayout};
 
 use super::table::Values;
@@ -103,16 +104,26 @@ impl RowReads {
         all: &[Met<'_>],
         values: &mut Values,
     ) {
-        let filters = all.iter().fold(0, |any, met| any | met.touch.filters);
-        let (words, others) = row.parts_mut(layout, layout.filters & filters != 0);
+        let counts = all.iter().any(|met| layout.filters & met.touch.filters != 0);
+        let (words, others) = row.parts_mut(layout, counts);
+        self.parts(layout, words, others, all, values);
+    }
+
+    fn parts(
+        &mut self,
+        layout: &RowLayout,
+        words: &mut impl Room,
+        others: &mut [Group],
+        all: &[Met<'_>],
+        values: &mut Values,
+    ) {
         for (group, reads) in layout.groups.iter().zip(&mut self.groups) {
-            let counts = group.filters() & filters != 0;
             match (group, reads) {
                 (GroupLayout::Tiles(layout), GroupReads::Fixed(windows)) => {
                     fixed(layout, windows, words, all, values);
                 }
                 (GroupLayout::Large(layout), GroupReads::Large(reads)) => {
-                    large(layout, reads, others.get_mut(layout.slot), counts, all, values);
+                    large(layout, reads, others.get_mut(layout.slot), all, values);
                 }
                 (GroupLayout::Pairs(layout), GroupReads::Pairs { of_item, reads }) => {
                     for met in all {
@@ -132,18 +143,18 @@ impl RowReads {
 fn fixed(
     layout: &TilesLayout,
     windows: &[FixedWindow],
-    words: &mut Vec<u32>,
+    words: &mut impl Room,
     mut all: &[Met<'_>],
     values: &mut Values,
 ) {
     let mut newest_tiles = std::mem::take(&mut values.scratch);
-    while let Some((last, before, after)) = alike(layout, windows, words, all) {
+    while let Some((last, before, after)) = alike(layout, windows, words.words(), all) {
         newest_tiles.clear();
-        if let Some(newest) = layout.newest(words) {
-            layout.add_to_newest(words, newest, before.iter().map(|met| &met.touch), &mut newest_tiles);
+        if let Some(newest) = layout.newest(words.words()) {
+            layout.add_to_newest(words.words_mut(), newest, before.iter().map(|met| &met.touch), &mut newest_tiles);
         }
         for FixedWindow { tail, shape, reads } in windows {
-            let window = shape.window(words, last.tails[*tail]);
+            let window = shape.window(words.words(), last.tails[*tail]);
             for (read, column) in reads {
                 let mut closed = None;
                 if window.last.is_some() {
@@ -198,7 +209,6 @@ fn large(
     layout: &LargeLayout,
     reads: &mut [LargeRead],
     mut group: Option<&mut Group>,
-    counts: bool,
     all: &[Met<'_>],
     values: &mut Values,
 ) {
@@ -216,8 +226,7 @@ fn large(
             });
         }
         same = true;
-        if counts
-            && layout.filters & met.touch.filters != 0
+        if layout.filters & met.touch.filters != 0
             && let Some(group) = &mut group
         {
             same = layout.add(group.large_mut(), &met.touch);
@@ -244,13 +253,15 @@ fn pair(
                 layout.add(group.pairs_mut(), &met.touch);
             }
         }
-        Some(group) if counts => layout.count(group.pairs_mut(), (key, met.touch.time), |row| {
-            reads.work_off(&layout.row, row, one, values);
-        }),
+        Some(group) if counts => {
+            layout.count(group.pairs_mut(), (key, met.touch.time), |mut words, others| {
+                reads.parts(&layout.row, &mut words, others, one, values);
+            });
+        }
         _ if of_item && !met.knows_item => {}
         group => match group.and_then(|group| group.pair_mut(key)) {
-            Some(row) => reads.work_off(&layout.row, row, one, values),
-            None => reads.work_off(&layout.row, &mut Row::default(), one, values),
+            Some((mut words, others)) => reads.parts(&layout.row, &mut words, others, one, values),
+            None => reads.parts(&layout.row, &mut Vec::new(), &mut [], one, values),
         },
     }
 }

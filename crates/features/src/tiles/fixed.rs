@@ -6,7 +6,8 @@
 use std::ops::Range;
 
 use super::column::{Column, Kind};
-use super::{Touch, segments};
+use super::segments::{self, Room};
+use super::Touch;
 use crate::declared::hop::Hop;
 
 /// What the tiles of a group hold.
@@ -130,9 +131,9 @@ impl TilesLayout {
 
     /// Counts an interaction in its tile; one older than any window changes nothing.
     #[inline]
-    pub(crate) fn add(&self, words: &mut Vec<u32>, touch: &Touch<'_>) {
-        let Some((at, end)) = self.place(words, touch.tiles.of(self.hop)) else { return };
-        let (tile, later) = words[at..end].split_at_mut(self.width);
+    pub(crate) fn add(&self, room: &mut impl Room, touch: &Touch<'_>) {
+        let Some((at, end)) = self.place(room, touch.tiles.of(self.hop)) else { return };
+        let (tile, later) = room.words_mut()[at..end].split_at_mut(self.width);
         self.apply(tile, touch, |_| true);
         for tile in later.chunks_exact_mut(self.width) {
             self.apply(tile, touch, Kind::running);
@@ -174,43 +175,45 @@ impl TilesLayout {
 
     /// Where the tile begins, made if it was not there, and where the last one ends; `None` for one out of reach.
     #[inline]
-    fn place(&self, words: &mut Vec<u32>, tile: u32) -> Option<(usize, usize)> {
+    fn place(&self, room: &mut impl Room, tile: u32) -> Option<(usize, usize)> {
+        let words = room.words();
         match self.newest(words) {
             Some(newest) if words[newest] == tile => Some((newest, newest + self.width)),
-            newest => self.place_other(words, newest, tile),
+            newest => self.place_other(room, newest, tile),
         }
     }
 
-    fn place_other(&self, words: &mut Vec<u32>, newest: Option<usize>, tile: u32) -> Option<(usize, usize)> {
+    fn place_other(&self, room: &mut impl Room, newest: Option<usize>, tile: u32) -> Option<(usize, usize)> {
+        let words = room.words_mut();
         let Range { start, end } = segments::range(words, self.slot);
         let Some(last) = newest.map(|at| words[at]) else {
-            return Some((start, self.insert(words, start, start, tile)));
+            return Some((start, self.insert(room, start, start, tile)));
         };
         if last < tile {
             let stale = self.stale(&words[start..end], tile.saturating_sub(self.reach));
             if stale == 0 {
-                return Some((end, self.insert(words, start, end, tile)));
+                return Some((end, self.insert(room, start, end, tile)));
             }
             // The new tile comes where the last one was, in place of what is dropped.
             words.copy_within(start + stale..end, start);
             let at = end - stale;
             self.begin(words, start, at, tile);
             let later = at + self.width;
-            segments::remove(words, self.slot, later..end);
+            segments::remove(room, self.slot, later..end);
             return Some((at, later));
         }
         if last - tile > self.reach {
             return None;
         }
         let at = start + first_from(&words[start..end], self.width, tile);
-        let end = if words[at] == tile { end } else { self.insert(words, start, at, tile) };
+        let end = if words[at] == tile { end } else { self.insert(room, start, at, tile) };
         Some((at, end))
     }
 
     /// Makes room for a tile that begins with the running totals of the one before it; returns where the last one ends.
-    fn insert(&self, words: &mut Vec<u32>, start: usize, at: usize, tile: u32) -> usize {
-        let end = segments::insert(words, self.slot, at, self.width);
-        self.begin(words, start, at, tile);
+    fn insert(&self, room: &mut impl Room, start: usize, at: usize, tile: u32) -> usize {
+        let end = segments::insert(room, self.slot, at, self.width);
+        self.begin(room.words_mut(), start, at, tile);
         end
     }
 

@@ -10,7 +10,7 @@ pub(crate) mod column;
 pub(crate) mod fixed;
 pub(crate) mod large;
 pub(crate) mod pairs;
-mod segments;
+pub(crate) mod segments;
 mod sketch;
 
 use std::io::{Read, Write};
@@ -22,7 +22,8 @@ use crate::bytes::{Reader, Writer, damaged};
 use crate::declared::hop::Tiles;
 use fixed::TilesLayout;
 use large::{LargeLayout, LargeTile};
-use pairs::{Pair, PairsLayout};
+use pairs::{Block, Pairs, PairsLayout};
+use segments::Room;
 
 /// Bytes that memory gives at once, and how many such pieces of one row are asked for.
 const LINE: usize = 64;
@@ -77,6 +78,15 @@ impl GroupLayout {
 }
 
 impl RowLayout {
+    /// How many words a row has that has one tile in each group of fixed ones.
+    fn fixed_words(&self) -> usize {
+        let width = |group: &GroupLayout| match group {
+            GroupLayout::Tiles(layout) => layout.width,
+            GroupLayout::Large(_) | GroupLayout::Pairs(_) => 0,
+        };
+        segments::empty_words(self.fixed) + self.groups.iter().map(width).sum::<usize>()
+    }
+
     /// Gives each group its place in a row, and unites their filters.
     pub(crate) fn finish(&mut self) {
         let (mut fixed, mut others) = (0, 0);
@@ -120,7 +130,7 @@ pub(crate) enum Group {
     #[default]
     Empty,
     Large(Vec<LargeTile>),
-    Pairs(Vec<Pair>),
+    Pairs(Pairs),
 }
 
 impl Default for Row {
@@ -142,21 +152,7 @@ impl Row {
         if self.is_empty() {
             self.begin(layout);
         }
-        let others = self.others.as_deref_mut().unwrap_or_default();
-        for group in &layout.groups {
-            if group.filters() & touch.filters == 0 {
-                continue;
-            }
-            match group {
-                GroupLayout::Tiles(layout) => {
-                    layout.add(&mut self.words, touch);
-                }
-                GroupLayout::Large(layout) => {
-                    layout.add(others[layout.slot].large_mut(), touch);
-                }
-                GroupLayout::Pairs(layout) => layout.add(others[layout.slot].pairs_mut(), touch),
-            }
-        }
+        add(layout, &mut self.words, self.others.as_deref_mut().unwrap_or_default(), touch);
     }
 
     /// What it holds, to be read and counted in; it begins to hold something where it is told that something `counts`.
@@ -172,9 +168,8 @@ impl Row {
     }
 
     fn begin(&mut self, layout: &RowLayout) {
-        let others = layout.groups.len() - layout.fixed;
-        self.words = segments::empty(layout.fixed);
-        self.others = (others > 0).then(|| (0..others).map(|_| Group::Empty).collect());
+        self.words = empty_words(layout);
+        self.others = (layout.groups.len() > layout.fixed).then(|| begin_others(layout));
     }
 
     /// Forgets what was counted.
@@ -193,32 +188,9 @@ impl Row {
             (self.words, self.others) = (other.words, other.others);
             return;
         }
-        let mut words = segments::empty(layout.fixed);
-        let theirs = other.others.as_deref_mut().unwrap_or_default();
-        for group in &layout.groups {
-            match group {
-                GroupLayout::Tiles(layout) => {
-                    let (mine, theirs) = (self.tiles(layout.slot), other.words.as_slice());
-                    let merged = layout.merged(mine, segments::get(theirs, layout.slot));
-                    segments::append(&mut words, layout.slot, &merged);
-                }
-                GroupLayout::Large(layout) => {
-                    if let Group::Large(theirs) = std::mem::take(&mut theirs[layout.slot]) {
-                        layout.merge(self.group_mut(layout.slot).large_mut(), theirs);
-                    }
-                }
-                GroupLayout::Pairs(layout) => {
-                    if let Group::Pairs(theirs) = std::mem::take(&mut theirs[layout.slot]) {
-                        layout.merge(self.group_mut(layout.slot).pairs_mut(), theirs);
-                    }
-                }
-            }
-        }
-        self.words = words;
-    }
-
-    fn group_mut(&mut self, slot: usize) -> &mut Group {
-        &mut self.others.as_deref_mut().unwrap_or_default()[slot]
+        let mine = (self.words.as_slice(), self.others.as_deref_mut().unwrap_or_default());
+        let theirs = (other.words.as_slice(), other.others.as_deref_mut().unwrap_or_default());
+        self.words = merged(layout, mine, theirs);
     }
 
     fn group(&self, slot: usize) -> Option<&Group> {
@@ -228,19 +200,15 @@ impl Row {
     /// Asks for what lies so many jumps away from the row, whose nearer parts were asked for some time ago.
     #[inline]
     pub(crate) fn prefetch(&self, jumps: usize) {
-        let others = self.others.as_deref();
         if jumps == 1 {
-            // Few rows have more tiles than that, and of those the newest come last.
-            self.words.rchunks(LINE / 4).take(MOST_LINES).for_each(|line| prefetch(&line[0]));
-            others.into_iter().for_each(prefetch);
+            self.view().prefetch();
+            return;
         }
-        for group in others.into_iter().flatten().filter(|_| jumps > 1) {
+        for group in self.others.as_deref().into_iter().flatten() {
             match group {
                 Group::Empty => {}
                 Group::Large(tiles) => large::prefetch_from(tiles, jumps - 1),
-                Group::Pairs(pairs) if jumps == 2 => {
-                    pairs.chunks(LINE / size_of::<Pair>()).for_each(|line| prefetch(&line[0]));
-                }
+                Group::Pairs(pairs) if jumps == 2 => pairs.prefetch_keys(),
                 Group::Pairs(_) => {}
             }
         }
@@ -250,10 +218,10 @@ impl Row {
     #[inline]
     pub(crate) fn prefetch_pairs(&self, layout: &RowLayout, key: impl Fn(usize) -> u32) {
         for group in &layout.groups {
-            if let GroupLayout::Pairs(pairs) = group
-                && let Some(row) = self.pair(pairs.slot, key(pairs.key))
+            if let GroupLayout::Pairs(layout) = group
+                && let Some(Group::Pairs(pairs)) = self.group(layout.slot)
             {
-                row.words.chunks(LINE / 4).take(2).for_each(|line| prefetch(&line[0]));
+                pairs.prefetch(key(layout.key));
             }
         }
     }
@@ -264,66 +232,22 @@ impl Row {
         (now.saturating_sub(self.stamp) <= idle).then_some(self)
     }
 
-    /// The fixed tiles of all groups.
+    /// What it holds, to be read.
     #[inline]
-    pub(crate) fn words(&self) -> &[u32] {
-        &self.words
-    }
-
-    /// The fixed tiles of a group; none where nothing was counted.
-    fn tiles(&self, slot: usize) -> &[u32] {
-        segments::get(&self.words, slot)
-    }
-
-    /// The large tiles of a group.
-    #[inline]
-    pub(crate) fn large(&self, slot: usize) -> &[LargeTile] {
-        self.group(slot).map_or(&[], Group::large)
-    }
-
-    /// The row of a pair.
-    #[inline]
-    pub(crate) fn pair(&self, slot: usize, key: u32) -> Option<&Self> {
-        match self.group(slot) {
-            Some(Group::Pairs(pairs)) => pairs::find(pairs, key),
-            _ => None,
-        }
+    pub(crate) fn view(&self) -> RowView<'_> {
+        RowView { words: &self.words, others: self.others.as_deref().unwrap_or_default() }
     }
 
     /// Bytes it holds beyond itself, about.
     pub(crate) fn heap_bytes(&self) -> usize {
-        let group = |group: &Group| match group {
-            Group::Empty => 0,
-            Group::Large(tiles) => large::heap_bytes(tiles),
-            Group::Pairs(pairs) => {
-                pairs.capacity() * size_of::<Pair>()
-                    + pairs.iter().map(|pair| pair.row.heap_bytes()).sum::<usize>()
-            }
-        };
         let others = self.others.as_deref().unwrap_or_default();
-        4 * self.words.capacity() + size_of_val(others) + others.iter().map(group).sum::<usize>()
+        4 * self.words.capacity()
+            + size_of_val(others)
+            + others.iter().map(Group::heap_bytes).sum::<usize>()
     }
 
     pub(crate) fn write<W: Write>(&self, writer: &mut Writer<W>) -> Result<(), FeaturesError> {
-        writer.i64(self.stamp)?;
-        writer.u8(u8::from(!self.is_empty()))?;
-        for slot in 0..segments::count(&self.words) {
-            writer.u32s(self.tiles(slot).iter().copied())?;
-        }
-        for group in self.others.iter().flatten() {
-            match group {
-                Group::Empty => writer.u8(0)?,
-                Group::Large(tiles) => {
-                    writer.u8(2)?;
-                    large::write(tiles, writer)?;
-                }
-                Group::Pairs(pairs) => {
-                    writer.u8(3)?;
-                    pairs::write(pairs, writer)?;
-                }
-            }
-        }
-        Ok(())
+        self.view().write(self.stamp, writer)
     }
 
     pub(crate) fn read<R: Read>(layout: &RowLayout, reader: &mut Reader<R>) -> Result<Self, FeaturesError> {
@@ -361,9 +285,121 @@ impl Row {
                     },
                 ),
             };
-            *row.group_mut(slot) = read;
+            row.others.as_deref_mut().unwrap_or_default()[slot] = read;
         }
         Ok(row)
+    }
+}
+
+/// Counts an interaction in what a row holds.
+#[inline]
+fn add(layout: &RowLayout, words: &mut impl Room, others: &mut [Group], touch: &Touch<'_>) {
+    for group in &layout.groups {
+        if group.filters() & touch.filters == 0 {
+            continue;
+        }
+        match group {
+            GroupLayout::Tiles(layout) => layout.add(words, touch),
+            GroupLayout::Large(layout) => {
+                layout.add(others[layout.slot].large_mut(), touch);
+            }
+            GroupLayout::Pairs(layout) => layout.add(others[layout.slot].pairs_mut(), touch),
+        }
+    }
+}
+
+/// The words of a row in which nothing was counted, with room for a tile in each group.
+fn empty_words(layout: &RowLayout) -> Vec<u32> {
+    let mut words = Vec::with_capacity(layout.fixed_words());
+    words.resize(segments::empty_words(layout.fixed), 0);
+    segments::begin(&mut words, layout.fixed);
+    words
+}
+
+fn begin_others(layout: &RowLayout) -> Box<[Group]> {
+    (layout.fixed..layout.groups.len()).map(|_| Group::Empty).collect()
+}
+
+/// What two rows hold as one: the words; the other groups of the second go to the first.
+fn merged(
+    layout: &RowLayout,
+    (my_words, mine): (&[u32], &mut [Group]),
+    (their_words, theirs): (&[u32], &mut [Group]),
+) -> Vec<u32> {
+    let mut words = empty_words(layout);
+    for group in &layout.groups {
+        match group {
+            GroupLayout::Tiles(layout) => {
+                let tiles = [my_words, their_words].map(|words| segments::get(words, layout.slot));
+                segments::append(&mut words, layout.slot, &layout.merged(tiles[0], tiles[1]));
+            }
+            GroupLayout::Large(layout) => {
+                if let Group::Large(theirs) = std::mem::take(&mut theirs[layout.slot]) {
+                    layout.merge(mine[layout.slot].large_mut(), theirs);
+                }
+            }
+            GroupLayout::Pairs(layout) => {
+                if let Group::Pairs(theirs) = std::mem::take(&mut theirs[layout.slot]) {
+                    layout.merge(mine[layout.slot].pairs_mut(), theirs);
+                }
+            }
+        }
+    }
+    words
+}
+
+/// What a row holds, wherever it lies.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct RowView<'a> {
+    /// The fixed tiles of all groups.
+    pub(crate) words: &'a [u32],
+    others: &'a [Group],
+}
+
+impl<'a> RowView<'a> {
+    /// The large tiles of a group.
+    #[inline]
+    pub(crate) fn large(self, slot: usize) -> &'a [LargeTile] {
+        self.others.get(slot).map_or(&[], Group::large)
+    }
+
+    /// The row of a pair.
+    #[inline]
+    pub(crate) fn pair(self, slot: usize, key: u32) -> Option<Self> {
+        match self.others.get(slot) {
+            Some(Group::Pairs(pairs)) => pairs.view(key),
+            _ => None,
+        }
+    }
+
+    /// Asks for it.
+    #[inline]
+    pub(crate) fn prefetch(self) {
+        // Few rows have more tiles than that, and of those the newest come last.
+        self.words.rchunks(LINE / 4).take(MOST_LINES).for_each(|line| prefetch(&line[0]));
+        self.others.iter().for_each(prefetch);
+    }
+
+    fn write<W: Write>(self, stamp: i64, writer: &mut Writer<W>) -> Result<(), FeaturesError> {
+        writer.i64(stamp)?;
+        writer.u8(u8::from(!self.words.is_empty() || !self.others.is_empty()))?;
+        for slot in 0..segments::count(self.words) {
+            writer.u32s(segments::get(self.words, slot).iter().copied())?;
+        }
+        for group in self.others {
+            match group {
+                Group::Empty => writer.u8(0)?,
+                Group::Large(tiles) => {
+                    writer.u8(2)?;
+                    large::write(tiles, writer)?;
+                }
+                Group::Pairs(pairs) => {
+                    writer.u8(3)?;
+                    pairs::write(pairs, writer)?;
+                }
+            }
+        }
+        Ok(())
     }
 }
 
@@ -377,10 +413,19 @@ impl Group {
     }
 
     /// The row of a pair, if it has one.
-    pub(crate) fn pair_mut(&mut self, key: u32) -> Option<&mut Row> {
+    #[inline]
+    pub(crate) fn pair_mut(&mut self, key: u32) -> Option<(Block<'_>, &mut [Group])> {
         match self {
-            Self::Pairs(pairs) => pairs::find_mut(pairs, key),
+            Self::Pairs(pairs) => pairs.find_mut(key),
             _ => None,
+        }
+    }
+
+    fn heap_bytes(&self) -> usize {
+        match self {
+            Self::Empty => 0,
+            Self::Large(tiles) => large::heap_bytes(tiles),
+            Self::Pairs(pairs) => pairs.heap_bytes(),
         }
     }
 
@@ -394,9 +439,9 @@ impl Group {
         }
     }
 
-    pub(crate) fn pairs_mut(&mut self) -> &mut Vec<Pair> {
+    pub(crate) fn pairs_mut(&mut self) -> &mut Pairs {
         if !matches!(self, Self::Pairs(_)) {
-            *self = Self::Pairs(Vec::new());
+            *self = Self::Pairs(Pairs::default());
         }
         match self {
             Self::Pairs(pairs) => pairs,

@@ -5,14 +5,25 @@
 
 use std::ops::Range;
 
-/// A vector of so many empty segments.
-pub(crate) fn empty(segments: usize) -> Vec<u32> {
-    if segments == 0 { Vec::new() } else { vec![segments as u32 + 1; segments + 1] }
+/// How many words so many empty segments take.
+pub(crate) fn empty_words(segments: usize) -> usize {
+    if segments == 0 { 0 } else { segments + 1 }
+}
+
+/// Writes so many empty segments.
+pub(crate) fn begin(words: &mut [u32], segments: usize) {
+    words[..empty_words(segments)].fill(segments as u32 + 1);
 }
 
 /// How many segments there are.
 pub(crate) fn count(words: &[u32]) -> usize {
     words.first().map_or(0, |first| *first as usize - 1)
+}
+
+/// Where the last one ends.
+#[inline]
+pub(crate) fn end(words: &[u32]) -> usize {
+    words.first().map_or(0, |first| words[*first as usize - 1] as usize)
 }
 
 /// Where a segment is.
@@ -33,14 +44,51 @@ pub(crate) fn get(words: &[u32], slot: usize) -> &[u32] {
     &words[range_or_none(words, slot)]
 }
 
-/// Makes room for `more` words at `at`, in segment `slot` or at its end; returns where the segment ends.
-pub(crate) fn insert(words: &mut Vec<u32>, slot: usize, at: usize, more: usize) -> usize {
-    let length = words.len();
-    if words.capacity() - length < more {
-        // Most entities have few tiles, and there are many of them: grow by an eighth, not by doubling.
-        words.reserve_exact(more * (1 + length / more / 8));
+/// Words that may become more or fewer.
+pub(crate) trait Room {
+    fn words(&self) -> &[u32];
+    fn words_mut(&mut self) -> &mut [u32];
+    /// Adds so many words at the end, whatever they are.
+    fn lengthen(&mut self, more: usize);
+    /// Drops so many words at the end.
+    fn shorten(&mut self, less: usize);
+}
+
+impl Room for Vec<u32> {
+    #[inline]
+    fn words(&self) -> &[u32] {
+        self
     }
-    words.resize(length + more, 0);
+
+    #[inline]
+    fn words_mut(&mut self) -> &mut [u32] {
+        self
+    }
+
+    fn lengthen(&mut self, more: usize) {
+        let length = self.len();
+        if self.capacity() - length < more {
+            self.reserve_exact(grown(length, more) - length);
+        }
+        self.resize(length + more, 0);
+    }
+
+    fn shorten(&mut self, less: usize) {
+        self.truncate(self.len() - less);
+    }
+}
+
+/// How much room there should be for so many words and `more`.
+pub(crate) fn grown(length: usize, more: usize) -> usize {
+    // Most entities have few tiles, and there are many of them: grow by an eighth, not by doubling.
+    length + more * (1 + length / more.max(1) / 8)
+}
+
+/// Makes room for `more` words at `at`, in segment `slot` or at its end; returns where the segment ends.
+pub(crate) fn insert(room: &mut impl Room, slot: usize, at: usize, more: usize) -> usize {
+    let length = room.words().len();
+    room.lengthen(more);
+    let words = room.words_mut();
     words.copy_within(at..length, at + more);
     let last = count(words);
     for end in &mut words[slot + 1..=last] {
@@ -50,15 +98,17 @@ pub(crate) fn insert(words: &mut Vec<u32>, slot: usize, at: usize, more: usize) 
 }
 
 /// Removes words of segment `slot`.
-pub(crate) fn remove(words: &mut Vec<u32>, slot: usize, range: Range<usize>) {
+pub(crate) fn remove(room: &mut impl Room, slot: usize, range: Range<usize>) {
     if range.is_empty() {
         return;
     }
+    let words = room.words_mut();
     let last = count(words);
     for end in &mut words[slot + 1..=last] {
         *end -= range.len() as u32;
     }
-    words.drain(range);
+    words.copy_within(range.end.., range.start);
+    room.shorten(range.len());
 }
 
 /// Fills segment `slot`, which is the last one that is not empty.
