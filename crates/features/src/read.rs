@@ -326,7 +326,13 @@ impl<'a> Reading<'a> {
         FeatureValue::Number(number)
     }
 
-    fn of_large(&self, of: &LargeOf, place: usize, row: Option<RowView<'_>>, scratch: &mut Scratch) -> TileValue {
+    fn of_large(
+        &self,
+        of: &LargeOf,
+        place: usize,
+        row: Option<RowView<'_>>,
+        scratch: &mut Scratch,
+    ) -> TileValue {
         let Place { table, pair, .. } = self.plan.places[place];
         let layout = layout_of(&self.plan.tables[table].layout, pair);
         let GroupLayout::Large(layout) = &layout.groups[of.group] else { return TileValue::Missing };

@@ -182,7 +182,7 @@ impl<'t> Work<'t> {
             let Some(last) = self.met.last().map(|met| self.taken.get(met.at)) else { continue };
             let Some((history, row, idle)) = state.profiles.at_mut(last.actor, state.idle) else { continue };
             let worked = Worked { row, layout, reads, idle, always: true, of_items: false };
-            self.row(worked, |row, stamp| profiles::revive(history, row, stamp, idle));
+            self.row(worked, &mut |row, stamp| profiles::revive(history, row, stamp, idle));
             history.push(None, last.offset);
         }
     }
@@ -199,7 +199,7 @@ impl<'t> Work<'t> {
             let place = self.met.first().and_then(|met| self.taken.get(met.at).session.flatten());
             let Some(row) = place.and_then(|place| state.tables.sessions.at_mut(place)) else { continue };
             let worked = Worked { row, layout, reads, idle, always: true, of_items: false };
-            self.row(worked, |row, stamp| tables::revive(row, stamp, idle));
+            self.row(worked, &mut |row, stamp| tables::revive(row, stamp, idle));
         }
     }
 
@@ -230,16 +230,19 @@ impl<'t> Work<'t> {
                 all_rows.get_mut(place as usize).unwrap_or(&mut nothing)
             };
             let worked = Worked { row, layout, reads, idle, always: false, of_items };
-            self.row(worked, |row, stamp| tables::revive(row, stamp, idle));
+            self.row(worked, &mut |row, stamp| tables::revive(row, stamp, idle));
         }
     }
 
     fn meet(&mut self, entries: &[Entry]) {
         let taken = self.taken;
         self.met.clear();
+        let mut tails: &[u32] = &[];
         self.met.extend(entries.iter().enumerate().map(|(number, entry)| {
             entries.get(number + NEAR).into_iter().for_each(|entry| taken.prefetch(entry.taken()));
-            taken.met(entry.taken())
+            let met = taken.met(entry.taken());
+            let before = std::mem::replace(&mut tails, met.tails);
+            Met { same_tails: before == tails, ..met }
         }));
     }
 
@@ -273,7 +276,7 @@ impl<'t> Work<'t> {
     }
 
     /// Reads what those met who meet one row, and counts them in it; `revive` is told when each was received.
-    fn row(&mut self, worked: Worked<'_>, mut revive: impl FnMut(&mut Row, i64)) {
+    fn row(&mut self, worked: Worked<'_>, revive: &mut dyn FnMut(&mut Row, i64)) {
         let Worked { row, layout, reads, idle, always, of_items } = worked;
         let mut rest = self.met.as_slice();
         while let Some((first, others)) = rest.split_first() {

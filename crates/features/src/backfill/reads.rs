@@ -12,7 +12,7 @@ use crate::tiles::pairs::PairsLayout;
 use crate::tiles::segments::Room;
 use crate::tiles::{Group, GroupLayout, NO_WORD, Row, RowLayout};
 
-use super::table::Values;
+use super::table::{Values, cell_of};
 use super::taken::Met;
 
 /// What is read of the rows of one layout.
@@ -140,6 +140,7 @@ impl RowReads {
 ///
 /// As long as windows begin where they began and interactions are counted in the newest tile, all that changes from one to the
 /// next is this tile: it is copied as each found it, and then each feature is read for all of them at once.
+#[inline]
 fn fixed(
     layout: &TilesLayout,
     windows: &[FixedWindow],
@@ -147,62 +148,61 @@ fn fixed(
     mut all: &[Met<'_>],
     values: &mut Values,
 ) {
-    let mut newest_tiles = std::mem::take(&mut values.scratch);
-    while let Some((last, before, after)) = alike(layout, windows, words.words(), all) {
-        newest_tiles.clear();
-        if let Some(newest) = layout.newest(words.words()) {
-            layout.add_to_newest(words.words_mut(), newest, before.iter().map(|met| &met.touch), &mut newest_tiles);
-        }
-        for FixedWindow { tail, shape, reads } in windows {
-            let window = shape.window(words.words(), last.tails[*tail]);
-            for (read, column) in reads {
-                let mut closed = None;
-                if window.last.is_some() {
-                    let tiles = newest_tiles.chunks_exact(layout.width);
-                    let moments = tiles.zip(before.iter().map(|met| met.now));
-                    let mut rows = before.iter().map(|met| met.at);
-                    each_of_fixed(read, &window, moments, &mut closed, |value| {
-                        rows.next().into_iter().for_each(|row| values.set(row, *column, value, &[]));
-                    });
-                } else {
-                    for met in before {
-                        values.set(met.at, *column, of_fixed(read, &window, met.now, &mut closed), &[]);
-                    }
-                }
-                values.set(last.at, *column, of_fixed(read, &window, last.now, &mut closed), &[]);
-            }
+    while let Some(count) = alike(layout, windows, words.words(), all) {
+        let (alike, after) = all.split_at(count);
+        let Some((last, before)) = alike.split_last() else { return };
+        values.copies.clear();
+        let touches = before.iter().map(|met| &met.touch);
+        layout.add_to_newest(words.words_mut(), touches, &mut values.copies);
+        for window in windows {
+            window.read(words.words(), alike, values);
         }
         if layout.filters & last.touch.filters != 0 {
             layout.add(words, &last.touch);
         }
         all = after;
     }
-    values.scratch = newest_tiles;
 }
 
-/// The first of `all` for whom windows begin at the same tiles, and of whom none but the last is counted in another tile than
-/// the newest: the last, those before it, and the others.
+/// How many of `all`, from the first on, windows begin at the same tiles for, and none but the last of whom is counted in
+/// another tile than the newest.
 #[inline]
-fn alike<'a, 't>(
-    layout: &TilesLayout,
-    windows: &[FixedWindow],
-    words: &[u32],
-    all: &'a [Met<'t>],
-) -> Option<(&'a Met<'t>, &'a [Met<'t>], &'a [Met<'t>])> {
-    let first = all.first()?;
+fn alike(layout: &TilesLayout, windows: &[FixedWindow], words: &[u32], all: &[Met<'_>]) -> Option<usize> {
+    let (first, others) = all.split_first()?;
+    if others.is_empty() {
+        return Some(1);
+    }
     let newest = layout.newest(words).map(|at| words[at]);
     let stays = |met: &Met<'_>| {
         layout.filters & met.touch.filters == 0 || Some(met.touch.tiles.of(layout.hop)) == newest
     };
-    let mut count = 1;
-    while let Some(next) = all.get(count)
-        && stays(&all[count - 1])
-        && windows.iter().all(|window| next.tails[window.tail] == first.tails[window.tail])
-    {
-        count += 1;
+    let same_tails = |met: &Met<'_>| {
+        met.same_tails
+            || windows.iter().all(|FixedWindow { tail, .. }| met.tails[*tail] == first.tails[*tail])
+    };
+    let more = all.iter().zip(others).take_while(|(before, next)| stays(before) && same_tails(next));
+    Some(1 + more.count())
+}
+
+impl FixedWindow {
+    /// Reads what those met who found these copies of the newest tile.
+    #[inline(never)]
+    fn read(&self, words: &[u32], alike: &[Met<'_>], values: &mut Values) {
+        let window = self.shape.window(words, alike[0].tails[self.tail]);
+        for (read, column) in &self.reads {
+            if window.last.is_none() {
+                // Nothing happened in it, whenever that is.
+                let value = of_fixed(read, &window, 0, &mut None);
+                alike.iter().for_each(|met| values.set(met.at, *column, value));
+                continue;
+            }
+            let (rows, width, copies) = values.open_and_copies();
+            let moments = copies.chunks_exact(window.width()).zip(alike);
+            each_of_fixed(read, &window, moments.map(|(tile, met)| (tile, met.now, met.at)), |row, value| {
+                rows[row * width + column] = cell_of(value).unwrap_or_default();
+            });
+        }
     }
-    let (alike, after) = all.split_at(count);
-    alike.split_last().map(|(last, before)| (last, before, after))
 }
 
 fn large(

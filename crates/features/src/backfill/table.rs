@@ -34,8 +34,10 @@ pub(super) struct Values {
     rows: usize,
     /// The cells of rows that are not in the columns yet, row by row: what one interaction met is written to one place.
     open: Vec<u32>,
-    /// Words on their way into a list, or whatever else of a moment needs room.
-    pub(super) scratch: Vec<u32>,
+    /// Words on their way into a list.
+    words: Vec<u32>,
+    /// Copies of tiles from which values are read.
+    pub(super) copies: Vec<u32>,
     /// Lists of words, each after its length.
     lists: Vec<u32>,
     others: Vec<FeatureValue>,
@@ -126,8 +128,8 @@ const ROWS: usize = 32;
 impl Values {
     fn new(forms: Vec<Form>) -> Self {
         let cells = forms.iter().map(|_| Vec::new()).collect();
-        let [open, scratch, lists] = [const { Vec::new() }; 3];
-        Self { forms, cells, rows: 0, open, scratch, lists, others: Vec::new() }
+        let [open, words, copies, lists] = [const { Vec::new() }; 4];
+        Self { forms, cells, rows: 0, open, words, copies, lists, others: Vec::new() }
     }
 
     pub(super) fn clear(&mut self) {
@@ -158,15 +160,10 @@ impl Values {
         self.open.clear();
     }
 
-    /// Writes a value into an open row; several words are `list`.
+    /// Writes a value of fixed tiles into an open row.
     #[inline]
-    pub(super) fn set(&mut self, row: usize, column: usize, value: TileValue, list: &[u32]) {
-        self.open[row * self.forms.len() + column] = match value {
-            TileValue::Missing => MISSING,
-            TileValue::Number(number) => number.to_bits(),
-            TileValue::Word(word) => word,
-            TileValue::Words => self.list(list.iter().copied()),
-        };
+    pub(super) fn set(&mut self, row: usize, column: usize, value: TileValue) {
+        self.open[row * self.forms.len() + column] = cell_of(value).unwrap_or(MISSING);
     }
 
     /// Writes a value that `read` reads, several words to where it is told.
@@ -176,10 +173,17 @@ impl Values {
         column: usize,
         read: impl FnOnce(&mut Vec<u32>) -> TileValue,
     ) {
-        let mut words = std::mem::take(&mut self.scratch);
+        let mut words = std::mem::take(&mut self.words);
         let value = read(&mut words);
-        self.set(row, column, value, &words);
-        self.scratch = words;
+        let cell = cell_of(value).unwrap_or_else(|| self.list(words.iter().copied()));
+        self.open[row * self.forms.len() + column] = cell;
+        self.words = words;
+    }
+
+    /// The open rows, how wide they are, and the copies.
+    #[inline]
+    pub(super) fn open_and_copies(&mut self) -> (&mut [u32], usize, &[u32]) {
+        (&mut self.open, self.forms.len(), &self.copies)
     }
 
     /// Writes a value that is none of tiles into the row that was opened last.
@@ -223,6 +227,17 @@ impl Values {
         self.lists.extend(words);
         self.lists[start] = (self.lists.len() - start - 1) as u32;
         start as u32
+    }
+}
+
+/// What is written for a value; `None` for several words.
+#[inline]
+pub(super) fn cell_of(value: TileValue) -> Option<u32> {
+    match value {
+        TileValue::Missing => Some(MISSING),
+        TileValue::Number(number) => Some(number.to_bits()),
+        TileValue::Word(word) => Some(word),
+        TileValue::Words => None,
     }
 }
 

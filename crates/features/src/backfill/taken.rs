@@ -23,6 +23,8 @@ pub(super) struct Met<'t> {
     pub(super) knows_item: bool,
     /// By tail of the plan, its tile.
     pub(super) tails: &'t [u32],
+    /// Whether they are those of the one before it at the row.
+    pub(super) same_tails: bool,
     pub(super) touch: Touch<'t>,
 }
 
@@ -110,10 +112,19 @@ impl AllTaken {
     #[inline]
     pub(super) fn met(&self, at: usize) -> Met<'_> {
         let Widths { attributes, keys, .. } = self.widths;
-        let (Taken { stamp, now, knows_item, .. }, StoredTouch { time, tiles, value, filters }) = self.each[at];
+        let (Taken { stamp, now, knows_item, .. }, StoredTouch { time, tiles, value, filters }) =
+            self.each[at];
         let (keys, tails) = self.words(at).split_at(keys);
         let attributes = &self.attributes[at * attributes..(at + 1) * attributes];
-        Met { at, now, stamp, knows_item, tails, touch: Touch { time, tiles, value, filters, attributes, keys } }
+        Met {
+            at,
+            now,
+            stamp,
+            knows_item,
+            tails,
+            same_tails: false,
+            touch: Touch { time, tiles, value, filters, attributes, keys },
+        }
     }
 
     /// Asks memory for one of them.

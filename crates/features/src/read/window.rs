@@ -76,20 +76,21 @@ pub(crate) fn of_fixed(read: &ReadOp, window: &Window<'_>, now: i64, closed: &mu
     }
 }
 
-/// What is read from a window as it was at several moments: of each its newest tile, and when it was. What is kept in
-/// `closed` holds for all of them.
-pub(crate) fn each_of_fixed<'t>(
+/// What is read from a window, which has tiles, as it was at several moments: of each its newest tile then, when it was, and
+/// what `found` is to be told that it is of.
+#[inline]
+pub(crate) fn each_of_fixed<'t, T>(
     read: &ReadOp,
     window: &Window<'t>,
-    moments: impl Iterator<Item = (&'t [u32], i64)>,
-    closed: &mut Closed,
-    mut found: impl FnMut(TileValue),
+    moments: impl Iterator<Item = (&'t [u32], i64, T)>,
+    mut found: impl FnMut(T, TileValue),
 ) {
+    let mut closed = None;
     // To know beforehand which it is makes the usual ones several times as fast.
     macro_rules! each {
         ($read:expr) => {
-            for (last, now) in moments {
-                found(of_fixed($read, &window.with_newest(last), now, closed));
+            for (last, now, of) in moments {
+                found(of, of_fixed($read, &window.with_newest(last), now, &mut closed));
             }
         };
     }
@@ -98,8 +99,6 @@ pub(crate) fn each_of_fixed<'t>(
         ReadOp::Sum(at) => each!(&ReadOp::Sum(at)),
         ReadOp::Mean { count, sum } => each!(&ReadOp::Mean { count, sum }),
         ReadOp::Rate { hits, total, prior } => each!(&ReadOp::Rate { hits, total, prior }),
-        ReadOp::Min(at) => each!(&ReadOp::Min(at)),
-        ReadOp::Max(at) => each!(&ReadOp::Max(at)),
         _ => each!(read),
     }
 }

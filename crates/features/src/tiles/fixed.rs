@@ -5,9 +5,9 @@
 
 use std::ops::Range;
 
-use super::column::{Column, Kind};
-use super::segments::{self, Room};
 use super::Touch;
+use super::column::Column;
+use super::segments::{self, Room};
 use crate::declared::hop::Hop;
 
 /// What the tiles of a group hold.
@@ -45,6 +45,11 @@ pub(crate) struct Window<'a> {
 }
 
 impl<'a> Window<'a> {
+    /// How many words a tile has.
+    pub(crate) fn width(&self) -> usize {
+        self.width
+    }
+
     /// The window as it was when the newest tile was that.
     #[inline]
     pub(crate) fn with_newest(self, tile: &'a [u32]) -> Self {
@@ -71,7 +76,9 @@ impl TilesShape {
         let width = self.width;
         let none = Window { base: None, last: None, closed: &[], width };
         let tiles = segments::get(words, self.slot);
-        let Some((before, last)) = tiles.split_at_checked(tiles.len().wrapping_sub(width)) else { return none };
+        let Some((before, last)) = tiles.split_at_checked(tiles.len().wrapping_sub(width)) else {
+            return none;
+        };
         let newest = last[0];
         let tail = tail.max(newest.saturating_sub(self.reach));
         if newest < tail {
@@ -81,7 +88,12 @@ impl TilesShape {
             return Window { base: None, last: Some(last), closed: before, width };
         }
         let first = first_from(tiles, width, tail);
-        Window { base: Some(&before[first - width..first]), last: Some(last), closed: &before[first..], width }
+        Window {
+            base: Some(&before[first - width..first]),
+            last: Some(last),
+            closed: &before[first..],
+            width,
+        }
     }
 }
 
@@ -134,19 +146,28 @@ impl TilesLayout {
     pub(crate) fn add(&self, room: &mut impl Room, touch: &Touch<'_>) {
         let Some((at, end)) = self.place(room, touch.tiles.of(self.hop)) else { return };
         let (tile, later) = room.words_mut()[at..end].split_at_mut(self.width);
-        self.apply(tile, touch, |_| true);
-        for tile in later.chunks_exact_mut(self.width) {
-            self.apply(tile, touch, Kind::running);
+        self.apply(tile, touch);
+        if !later.is_empty() {
+            self.apply_later(later, touch);
         }
     }
 
-    /// Counts an interaction in a tile, in columns of these kinds.
-    #[inline]
-    fn apply(&self, tile: &mut [u32], touch: &Touch<'_>, of: impl Fn(Kind) -> bool) {
+    /// Counts an interaction in a tile. One copy of it stays nearer than several.
+    #[inline(never)]
+    fn apply(&self, tile: &mut [u32], touch: &Touch<'_>) {
         for Column { kind, filter, at } in &self.columns {
-            if touch.filters >> filter & 1 == 1 && of(*kind) {
+            if touch.filters >> filter & 1 == 1 {
                 kind.apply(&mut tile[*at..], touch);
             }
+        }
+    }
+
+    /// Counts an interaction in the running columns of the tiles after its own.
+    #[cold]
+    fn apply_later(&self, tiles: &mut [u32], touch: &Touch<'_>) {
+        let running = self.columns.iter().filter(|column| column.kind.running());
+        for Column { kind, at, .. } in running.filter(|column| touch.filters >> column.filter & 1 == 1) {
+            tiles.chunks_exact_mut(self.width).for_each(|tile| kind.apply(&mut tile[*at..], touch));
         }
     }
 
@@ -157,20 +178,23 @@ impl TilesLayout {
         end.checked_sub(self.width).filter(|newest| *newest >= start)
     }
 
-    /// Counts interactions in their tile, which begins at `newest`, and copies it as it was before each of them.
+    /// Counts interactions in the newest tile, which is theirs, and copies it as it was before each of them, and as it is then.
     #[inline]
     pub(crate) fn add_to_newest<'t>(
         &self,
         words: &mut [u32],
-        newest: usize,
         touches: impl Iterator<Item = &'t Touch<'t>>,
-        before: &mut Vec<u32>,
+        copies: &mut Vec<u32>,
     ) {
+        let Some(newest) = self.newest(words) else { return };
         let tile = &mut words[newest..newest + self.width];
         for touch in touches {
-            before.extend_from_slice(tile);
-            self.apply(tile, touch, |_| true);
+            copies.extend_from_slice(tile);
+            if touch.filters & self.filters != 0 {
+                self.apply(tile, touch);
+            }
         }
+        copies.extend_from_slice(tile);
     }
 
     /// Where the tile begins, made if it was not there, and where the last one ends; `None` for one out of reach.
@@ -183,7 +207,7 @@ impl TilesLayout {
         }
     }
 
-    fn place_other(&self, room: &mut impl Room, newest: Option<usize>, tile: u32) -> Option<(usize, usize)> {
+    fn place_other(&self, room: &mut dyn Room, newest: Option<usize>, tile: u32) -> Option<(usize, usize)> {
         let words = room.words_mut();
         let Range { start, end } = segments::range(words, self.slot);
         let Some(last) = newest.map(|at| words[at]) else {
@@ -211,7 +235,7 @@ impl TilesLayout {
     }
 
     /// Makes room for a tile that begins with the running totals of the one before it; returns where the last one ends.
-    fn insert(&self, room: &mut impl Room, start: usize, at: usize, tile: u32) -> usize {
+    fn insert(&self, room: &mut dyn Room, start: usize, at: usize, tile: u32) -> usize {
         let end = segments::insert(room, self.slot, at, self.width);
         self.begin(room.words_mut(), start, at, tile);
         end

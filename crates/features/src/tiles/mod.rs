@@ -241,9 +241,7 @@ impl Row {
     /// Bytes it holds beyond itself, about.
     pub(crate) fn heap_bytes(&self) -> usize {
         let others = self.others.as_deref().unwrap_or_default();
-        4 * self.words.capacity()
-            + size_of_val(others)
-            + others.iter().map(Group::heap_bytes).sum::<usize>()
+        4 * self.words.capacity() + size_of_val(others) + others.iter().map(Group::heap_bytes).sum::<usize>()
     }
 
     pub(crate) fn write<W: Write>(&self, writer: &mut Writer<W>) -> Result<(), FeaturesError> {

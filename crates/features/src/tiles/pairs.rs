@@ -159,9 +159,8 @@ impl Pairs {
 
     /// Bytes it holds, about.
     pub(crate) fn heap_bytes(&self) -> usize {
-        let of_one = |groups: &[Group]| {
-            size_of_val(groups) + groups.iter().map(Group::heap_bytes).sum::<usize>()
-        };
+        let of_one =
+            |groups: &[Group]| size_of_val(groups) + groups.iter().map(Group::heap_bytes).sum::<usize>();
         let others = self.others.iter().flat_map(|others| &others.0).map(|groups| of_one(groups));
         4 * self.words.capacity() + others.sum::<usize>()
     }
@@ -181,7 +180,8 @@ fn rewrite(words: &mut Vec<u32>, slots: usize, more: usize, roomier: Option<(usi
         Some((one, room)) if one == place => room,
         _ => words[at as usize] as usize,
     };
-    let blocks = || index(words).iter().enumerate().map(|(place, [key, at])| (*key, *at, room_of(place, *at)));
+    let blocks =
+        || index(words).iter().enumerate().map(|(place, [key, at])| (*key, *at, room_of(place, *at)));
     let used: usize = blocks().map(|(_, _, room)| HEAD + room).sum();
     let mut new = Vec::with_capacity(FRONT + 2 * slots + used + more);
     new.extend([count as u32, slots as u32]);

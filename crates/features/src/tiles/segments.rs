@@ -85,7 +85,7 @@ pub(crate) fn grown(length: usize, more: usize) -> usize {
 }
 
 /// Makes room for `more` words at `at`, in segment `slot` or at its end; returns where the segment ends.
-pub(crate) fn insert(room: &mut impl Room, slot: usize, at: usize, more: usize) -> usize {
+pub(crate) fn insert(room: &mut dyn Room, slot: usize, at: usize, more: usize) -> usize {
     let length = room.words().len();
     room.lengthen(more);
     let words = room.words_mut();
@@ -98,7 +98,7 @@ pub(crate) fn insert(room: &mut impl Room, slot: usize, at: usize, more: usize) 
 }
 
 /// Removes words of segment `slot`.
-pub(crate) fn remove(room: &mut impl Room, slot: usize, range: Range<usize>) {
+pub(crate) fn remove(room: &mut dyn Room, slot: usize, range: Range<usize>) {
     if range.is_empty() {
         return;
     }
