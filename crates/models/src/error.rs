@@ -37,6 +37,14 @@ pub enum ModelError {
         /// What would have been right.
         expected: &'static str,
     },
+    /// Something that an optional library does was asked for, and this build lacks the library.
+    #[error("{what} is not part of this build, which lacks the Cargo feature `{feature}`")]
+    NotBuiltIn {
+        /// What was asked for.
+        what: &'static str,
+        /// The feature that brings it.
+        feature: &'static str,
+    },
     /// The arrays of a stored model do not fit together.
     #[error("the parts of the model do not fit: {what}")]
     Parts {
@@ -49,7 +57,9 @@ impl ModelError {
     /// What the caller should do.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::OutOfRange { .. } | Self::Weight { .. } | Self::Option { .. } => ErrorKind::Caller,
+            Self::OutOfRange { .. } | Self::Weight { .. } | Self::Option { .. } | Self::NotBuiltIn { .. } => {
+                ErrorKind::Caller
+            }
             Self::Parts { .. } => ErrorKind::Report,
         }
     }

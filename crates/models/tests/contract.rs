@@ -9,7 +9,7 @@ use headwater_base::Timestamp;
 use headwater_models::blend::{Blend, BlendOptions, Member};
 use headwater_models::filter::{self, Exact, Filter, FilterOptions, Form};
 use headwater_models::ials::{Ials, IalsOptions, train};
-use headwater_models::index::{ClusterOptions, CoarseOptions};
+use headwater_models::index::{ClusterOptions, CoarseOptions, GRAPH_BUILT_IN, GraphOptions};
 use headwater_models::matrix::Csr;
 use headwater_models::peers::{Peers, PeersOptions};
 use headwater_models::popular::Popular;
@@ -138,8 +138,16 @@ fn models() -> Vec<Subject> {
     let options = ClusterOptions { clusters: 6, recall: 1.0, ..ClusterOptions::default() };
     let options = CoarseOptions::Clusters(options);
     clustered.attach(Arc::new(clustered.coarse(&options).unwrap())).unwrap();
+    let graph = GRAPH_BUILT_IN.then(|| {
+        // One thread gives the same graph each time; this cheap, a walk is worth it among any number of items.
+        let options = GraphOptions { recall: 1.0, threads: 1, step_cost: 0.01, ..GraphOptions::default() };
+        let mut ials = ials();
+        ials.attach(Arc::new(ials.coarse(&CoarseOptions::Graph(options)).unwrap())).unwrap();
+        assert!(ials.index().coarse().unwrap().report().width < 1_000);
+        ials
+    });
     let saved_filter = Filter::from_parts(filter().0.to_parts()).unwrap();
-    vec![
+    let mut all = vec![
         Subject {
             name: "popular",
             retrieve: Box::new(Popular::from_matrix(&matrix())),
@@ -212,7 +220,15 @@ fn models() -> Vec<Subject> {
             embed: None,
             needs_history: true,
         },
-    ]
+    ];
+    all.extend(graph.map(|graph| Subject {
+        name: "graph of ials",
+        retrieve: Box::new(graph.clone()),
+        score: Some(Box::new(graph.clone())),
+        embed: Some(Box::new(graph)),
+        needs_history: true,
+    }));
+    all
 }
 
 fn past(row: Row) -> Past {

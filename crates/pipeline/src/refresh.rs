@@ -201,7 +201,11 @@ impl Growing {
             let label = indexed.label();
             let CoarseReport { kind, parts, width, recall, share, rows, .. } = report;
             let kind = kind.name();
-            tracing::info!(model = %label, kind, parts, width, recall, share, rows, "not every item is read any more");
+            if share < 1.0 {
+                tracing::info!(model = %label, kind, parts, width, recall, share, rows, "not every item is read any more");
+            } else {
+                tracing::warn!(model = %label, kind, parts, rows, "at the recall asked for every item is still read");
+            }
         }
         engine.grow(indexed);
     }

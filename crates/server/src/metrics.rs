@@ -168,8 +168,11 @@ fn describe() {
         "headwater_index_recall",
         "Share of the exact 100 best items that a search meets, as measured"
     );
-    describe_gauge!("headwater_index_read_share", "Share of the items that a search through clusters reads");
-    describe_gauge!("headwater_index_items", "Items in clusters; further ones are read by every search");
-    describe_gauge!("headwater_index_bytes", "Memory of the clusters, beside that of the vectors");
+    describe_gauge!("headwater_index_read_share", "Share of the items that a search reads");
+    describe_gauge!(
+        "headwater_index_items",
+        "Items in clusters or the graph; later ones are read by every search"
+    );
+    describe_gauge!("headwater_index_bytes", "Memory of clusters or graph, beside that of the vectors");
     describe_gauge!("headwater_catalogue_items", "Items of the catalogue, deleted ones included");
 }

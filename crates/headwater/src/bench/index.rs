@@ -1,14 +1,16 @@
-//! `bench index`: the best of a million items by inner product, exactly and through clusters.
+//! `bench index`: the best of a million items by inner product, exactly and through clusters, and over a graph where one is
+//! built in.
 //!
 //! The items are made up as a factorisation would have them: singular values that decay, some thousands of tastes around
 //! which items lie, and lengths that differ as popularity does. Users lie between two tastes. Those on whom recall is
-//! measured had no part in choosing how many clusters a search reads.
+//! measured had no part in choosing how much a search reads.
 
 use std::sync::Arc;
 
 use headwater_base::random::{Random, seeded};
 use headwater_models::index::{
-    ClusterOptions, Coarse, CoarseOptions, CoarseReport, MEASURED, QuantisedIndex,
+    ClusterOptions, Coarse, CoarseOptions, CoarseReport, GRAPH_BUILT_IN, GraphOptions, MEASURED,
+    QuantisedIndex,
 };
 use headwater_models::{Row, Scored};
 use rand::RngExt as _;
@@ -35,6 +37,7 @@ struct Plan {
     rounds: usize,
     seed: u64,
     clusters: ClusterOptions,
+    graph: GraphOptions,
 }
 
 struct Made {
@@ -45,24 +48,28 @@ struct Made {
 
 /// Runs it.
 pub fn run(mut knobs: Knobs) -> Result<Report, BenchError> {
-    let defaults = ClusterOptions::default();
     let dimensions = knobs.take_list("dimensions", &[64, 128])?;
+    let (clusters, graph) = (ClusterOptions::default(), GraphOptions::default());
+    let recall = knobs.take("recall", clusters.recall)?;
     let plan = Plan {
         items: knobs.take("items", 1_000_000_usize)?.max(MEASURED),
         queries: knobs.take("queries", 2_000_usize)?.max(EXACT),
         inserts: knobs.take("inserts", 1_000)?,
         rounds: knobs.take("rounds", 3_usize)?.max(1),
         seed: knobs.take("seed", 1)?,
-        clusters: ClusterOptions {
-            clusters: knobs.take("clusters", defaults.clusters)?,
-            recall: knobs.take("recall", defaults.recall)?,
-            ..defaults
+        clusters: ClusterOptions { clusters: knobs.take("clusters", clusters.clusters)?, recall, ..clusters },
+        graph: GraphOptions {
+            degree: knobs.take("graph_degree", graph.degree)?,
+            list: knobs.take("graph_list", graph.list)?,
+            step_cost: knobs.take("graph_step_cost", graph.step_cost)?,
+            recall,
+            ..graph
         },
     };
     knobs.finish()?;
-    CoarseOptions::Clusters(plan.clusters)
-        .validate()
-        .map_err(|error| BenchError::Usage(error.to_string()))?;
+    for options in [CoarseOptions::Clusters(plan.clusters), CoarseOptions::Graph(plan.graph)] {
+        options.validate().map_err(|error| BenchError::Usage(error.to_string()))?;
+    }
     let mut report = Report::new("index");
     for d in dimensions {
         if d == 0 {
@@ -93,6 +100,12 @@ fn measure(report: &mut Report, d: usize, plan: &Plan) -> Result<(), BenchError>
     }
     add("exact_queries_per_second", Figure::once(EXACT as f64 / time.seconds()?.0, "1/s"));
 
+    if GRAPH_BUILT_IN {
+        let options = CoarseOptions::Graph(plan.graph);
+        let graph = attach(&mut index, &made, &options, "graph", &mut add)?;
+        add("graph_list", Figure::once(graph.width as f64, ""));
+        rate(&index, &made, &truth, plan, "graph_", &mut add)?;
+    }
     let options = CoarseOptions::Clusters(plan.clusters);
     let clusters = attach(&mut index, &made, &options, "clusters", &mut add)?;
     add("clusters", Figure::once(clusters.parts as f64, ""));

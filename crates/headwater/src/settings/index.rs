@@ -1,6 +1,6 @@
 //! How the items of models with vectors are searched.
 
-use headwater_models::index::{ClusterOptions, CoarseOptions};
+use headwater_models::index::{ClusterOptions, CoarseOptions, GRAPH_BUILT_IN, GraphOptions};
 use headwater_pipeline::IndexOptions;
 use headwater_pipeline::index::COARSE_FROM;
 use schemars::JsonSchema;
@@ -19,6 +19,8 @@ pub enum IndexKind {
     Exact,
     /// Only the clusters of items that promise most are read.
     Clusters,
+    /// Only the items are read to which a graph of neighbours leads.
+    Graph,
 }
 
 /// `[index]`
@@ -26,10 +28,12 @@ pub enum IndexKind {
 #[serde(deny_unknown_fields, default)]
 pub struct IndexSettings {
     /// How the items of factorisations are searched for the best: `auto` goes through clusters from 15,000 items on and is exact
-    /// below, `exact` reads every item, `clusters` reads only the clusters of items that promise most. Clusters are built
-    /// beside the running server.
+    /// below, `exact` reads every item, `clusters` reads only the clusters of items that promise most, `graph` only the items
+    /// to which a graph of neighbours leads. Clusters and graphs are built beside the running server. Graphs need a Headwater
+    /// that was built with `--features graph-index`.
     pub kind: IndexKind,
-    /// Share of the exact 100 best items that a search through clusters should find, from 0.5 to 1; more takes longer.
+    /// Share of the exact 100 best items that a search through clusters or over a graph should find, from 0.5 to 1; more takes
+    /// longer.
     pub recall: f32,
 }
 
@@ -45,18 +49,31 @@ impl IndexSettings {
         let from = match self.kind {
             IndexKind::Auto => Some(COARSE_FROM),
             IndexKind::Exact => None,
-            IndexKind::Clusters => Some(1),
+            IndexKind::Clusters | IndexKind::Graph => Some(1),
         };
         let threads = (cores / 2).max(1);
-        let clusters = ClusterOptions { recall: self.recall, threads, ..ClusterOptions::default() };
-        IndexOptions { from, coarse: CoarseOptions::Clusters(clusters) }
+        let recall = self.recall;
+        let coarse = match self.kind {
+            IndexKind::Graph => {
+                CoarseOptions::Graph(GraphOptions { recall, threads, ..GraphOptions::default() })
+            }
+            _ => CoarseOptions::Clusters(ClusterOptions { recall, threads, ..ClusterOptions::default() }),
+        };
+        IndexOptions { from, coarse }
     }
 }
 
 pub(super) fn contradictions(settings: &Settings) -> Vec<(String, String)> {
-    let recall = settings.index.recall;
-    if (0.5..=1.0).contains(&recall) {
-        return Vec::new();
+    let IndexSettings { kind, recall } = settings.index;
+    let mut found = Vec::new();
+    if !(0.5..=1.0).contains(&recall) {
+        let message = format!("`index.recall` must be from 0.5 to 1, and not {recall}");
+        found.push(("index.recall".to_owned(), message));
     }
-    vec![("index.recall".to_owned(), format!("`index.recall` must be from 0.5 to 1, and not {recall}"))]
+    if kind == IndexKind::Graph && !GRAPH_BUILT_IN {
+        let message = "`index.kind` is \"graph\", and this Headwater was built without graphs: build it with `cargo build \
+                       --release --features graph-index`, or choose \"auto\", \"exact\" or \"clusters\"";
+        found.push(("index.kind".to_owned(), message.to_owned()));
+    }
+    found
 }

@@ -120,6 +120,8 @@ fn the_index_is_measured_on_made_up_items() {
     let shown = document(folder.path(), &[&["index"], &small[..]].concat());
     assert!((0.8..=1.0).contains(&value(&shown, "recall@100_16")), "{shown}");
     assert_eq!(value(&shown, "inserts_in_the_next_answer_16"), 1.0, "{shown}");
+    let graph = shown["figures"].get("graph_recall@100_16").is_some();
+    assert_eq!(graph, headwater_models::index::GRAPH_BUILT_IN, "{shown}");
     for figure in
         ["exact_queries_per_second", "queries_per_second", "clusters_build_seconds", "clusters_bytes"]
     {

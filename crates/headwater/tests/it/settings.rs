@@ -1,5 +1,7 @@
 //! Settings as people get them wrong, and what they are told.
 
+use headwater_models::index::GRAPH_BUILT_IN;
+
 use crate::support::{Site, text};
 
 fn report(toml: &str) -> String {
@@ -33,6 +35,19 @@ fn what_contradicts_is_shown_where_it_is_said() {
 #[test]
 fn malformed_toml_is_shown_in_its_place() {
     insta::assert_snapshot!(report("[interactions.click\nweight = 1.0\n"));
+}
+
+#[test]
+fn a_graph_is_refused_where_none_is_built_in() {
+    let site = Site::new();
+    site.write("headwater.toml", "[interactions.click]\n\n[index]\nkind = \"graph\"\n");
+    let output = site.command(&["check"]).output().unwrap();
+    if GRAPH_BUILT_IN {
+        assert_eq!(output.status.code(), Some(0));
+    } else {
+        assert_eq!(output.status.code(), Some(1));
+        assert!(text(&output.stderr).contains("--features graph-index"), "{}", text(&output.stderr));
+    }
 }
 
 #[test]

@@ -19,6 +19,7 @@ mod chunk;
 mod clusters;
 mod coarse;
 mod codes;
+mod graph;
 mod removed;
 
 use std::cell::RefCell;
@@ -30,6 +31,7 @@ pub use clusters::ClusterOptions;
 pub(crate) use coarse::on_threads;
 pub use coarse::{Coarse, CoarseKind, CoarseOptions, CoarseReport, MEASURED};
 use codes::QuantisedQuery;
+pub use graph::{GRAPH_BUILT_IN, GraphOptions};
 use removed::Removed;
 
 use crate::error::ModelError;

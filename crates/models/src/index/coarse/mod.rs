@@ -11,6 +11,7 @@
 use super::QuantisedIndex;
 use super::clusters::{self, ClusterOptions};
 use super::codes::QuantisedQuery;
+use super::graph::{self, GraphOptions};
 use crate::error::ModelError;
 use crate::model::Row;
 
@@ -22,6 +23,8 @@ pub const MEASURED: usize = 100;
 pub enum CoarseOptions {
     /// Rows sorted into clusters.
     Clusters(ClusterOptions),
+    /// Rows joined to a graph, where [`super::GRAPH_BUILT_IN`] says so.
+    Graph(GraphOptions),
 }
 
 impl Default for CoarseOptions {
@@ -35,6 +38,7 @@ impl CoarseOptions {
     pub fn recall(&self) -> f32 {
         match self {
             Self::Clusters(options) => options.recall,
+            Self::Graph(options) => options.recall,
         }
     }
 
@@ -42,6 +46,7 @@ impl CoarseOptions {
     pub fn threads(&self) -> usize {
         match self {
             Self::Clusters(options) => options.threads,
+            Self::Graph(options) => options.threads,
         }
     }
 
@@ -49,6 +54,7 @@ impl CoarseOptions {
     pub fn seed(&self) -> u64 {
         match self {
             Self::Clusters(options) => options.seed,
+            Self::Graph(options) => options.seed,
         }
     }
 
@@ -61,6 +67,20 @@ impl CoarseOptions {
             let value = f64::from(self.recall());
             return Err(ModelError::Option { option: "recall", value, expected: "0.5 to 1" });
         }
+        let Self::Graph(options) = self else { return Ok(()) };
+        let ranged = [
+            ("degree", options.degree, 2..=512, "2 to 512"),
+            ("list", options.list, 2..=4_096, "2 to 4,096"),
+        ];
+        for (option, value, range, expected) in ranged {
+            if !range.contains(&value) {
+                return Err(ModelError::Option { option, value: value as f64, expected });
+            }
+        }
+        if !options.step_cost.is_finite() || options.step_cost <= 0.0 {
+            let value = f64::from(options.step_cost);
+            return Err(ModelError::Option { option: "step_cost", value, expected: "a number above 0" });
+        }
         Ok(())
     }
 }
@@ -70,6 +90,8 @@ impl CoarseOptions {
 pub enum CoarseKind {
     /// Rows sorted into clusters.
     Clusters,
+    /// Rows joined to a graph.
+    Graph,
 }
 
 impl CoarseKind {
@@ -77,6 +99,7 @@ impl CoarseKind {
     pub fn name(self) -> &'static str {
         match self {
             Self::Clusters => "clusters",
+            Self::Graph => "graph",
         }
     }
 }
@@ -86,9 +109,9 @@ impl CoarseKind {
 pub struct CoarseReport {
     /// What it is.
     pub kind: CoarseKind,
-    /// Clusters there are.
+    /// Clusters there are, or rows that the graph joins.
     pub parts: usize,
-    /// Clusters that a search reads.
+    /// Clusters that a search reads, or the length of the list with which it walks over the graph.
     pub width: usize,
     /// Share of the exact 100 best rows found, on sample queries that had no part in choosing `width`.
     pub recall: f64,
@@ -127,7 +150,8 @@ impl Coarse {
     /// Builds the stage for the rows of `index`. `queries`, row-major, are those on which recall is measured.
     ///
     /// # Errors
-    /// Options outside their range; queries of another length than the rows, or fewer than two.
+    /// Options outside their range; queries of another length than the rows, or fewer than two; a graph where none is
+    /// built in.
     pub fn build(
         index: &QuantisedIndex,
         queries: &[f32],
@@ -141,6 +165,7 @@ impl Coarse {
         }
         on_threads(options.threads(), || match options {
             CoarseOptions::Clusters(options) => Ok(clusters::build(index, queries, options)),
+            CoarseOptions::Graph(options) => graph::build(index, queries, options),
         })?
     }
 

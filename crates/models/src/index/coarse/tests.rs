@@ -10,13 +10,29 @@ use crate::model::{Allow, Scored};
 
 /// Every stage there is, as its defaults have it.
 fn stages() -> Vec<CoarseOptions> {
-    vec![CoarseOptions::default()]
+    // One thread, so that the graph is the same each time; walks over few rows that cost more than reading them.
+    let graph = GraphOptions { degree: 32, list: 64, step_cost: 1.0, threads: 1, ..GraphOptions::default() };
+    with_graph(CoarseOptions::default(), graph)
+}
+
+fn with_graph(clusters: CoarseOptions, graph: GraphOptions) -> Vec<CoarseOptions> {
+    let mut all = vec![clusters];
+    all.extend(crate::index::GRAPH_BUILT_IN.then_some(CoarseOptions::Graph(graph)));
+    all
 }
 
 /// The same for a few rows.
 fn small_stages(seed: u64) -> Vec<CoarseOptions> {
     let clusters = ClusterOptions { clusters: 5, seed, recall: 0.8, ..ClusterOptions::default() };
-    vec![CoarseOptions::Clusters(clusters)]
+    let graph = GraphOptions {
+        degree: 4,
+        list: 8,
+        step_cost: 0.1,
+        recall: 0.8,
+        threads: 1,
+        ..GraphOptions::default()
+    };
+    with_graph(CoarseOptions::Clusters(clusters), graph)
 }
 
 /// Clusters of a certain number.
@@ -111,6 +127,19 @@ fn the_same_rows_options_and_seed_give_the_same_answers() {
     }
 }
 
+#[cfg(feature = "graph-index")]
+#[test]
+fn a_walk_dearer_than_reading_every_row_is_not_walked() {
+    let options = GraphOptions { degree: 8, list: 16, step_cost: 1e6, ..GraphOptions::default() };
+    let (index, queries) = built(3_000, 16, &CoarseOptions::Graph(options));
+    let report = index.coarse().unwrap().report();
+    assert_eq!((report.recall, report.share, report.width), (1.0, 1.0, 3_000));
+    for query in queries.chunks_exact(16) {
+        let all = |_: Row| true;
+        assert_eq!(index.search(query, 50, &all), index.search_exact(query, 50, &all));
+    }
+}
+
 struct Listed(Vec<Row>);
 
 impl Allow for Listed {
@@ -172,6 +201,14 @@ fn a_stage_built_from_a_clone_joins_what_the_index_became() {
         assert!(Coarse::build(&index, &queries[..16], &options).is_err());
     }
     let index = QuantisedIndex::from_rows(16, &vectors).unwrap();
+    let graph = Coarse::build(&index, &queries, &CoarseOptions::Graph(GraphOptions::default()));
+    assert_eq!(graph.is_ok(), crate::index::GRAPH_BUILT_IN);
+    let thin = Coarse::build(
+        &index,
+        &queries,
+        &CoarseOptions::Graph(GraphOptions { degree: 1, ..GraphOptions::default() }),
+    );
+    assert!(matches!(thin, Err(ModelError::Option { option: "degree", .. })));
     let silly = CoarseOptions::Clusters(ClusterOptions { recall: f32::NAN, ..ClusterOptions::default() });
     assert!(Coarse::build(&index, &queries, &silly).is_err());
 }
