@@ -49,7 +49,9 @@ struct LargeRead {
     tail: usize,
     read: ReadOp,
     column: usize,
+    /// Where the window began, its value, and what is known of it.
     found: u32,
+    cell: u32,
     known: Union,
 }
 
@@ -90,7 +92,7 @@ impl RowReads {
                 }
             }
             (GroupReads::Large(reads), _) => {
-                reads.push(LargeRead { tail, read, column, found: 0, known: Union::default() });
+                reads.push(LargeRead { tail, read, column, found: 0, cell: 0, known: Union::default() });
             }
             (GroupReads::Fixed(_), None) => unreachable!("what is read of fixed tiles has their shape"),
         }
@@ -148,14 +150,17 @@ fn fixed(
     mut all: &[Met<'_>],
     values: &mut Values,
 ) {
-    while let Some(count) = alike(layout, windows, words.words(), all) {
-        let (alike, after) = all.split_at(count);
-        let Some((last, before)) = alike.split_last() else { return };
-        values.copies.clear();
-        let touches = before.iter().map(|met| &met.touch);
-        layout.add_to_newest(words.words_mut(), touches, &mut values.copies);
-        for window in windows {
-            window.read(words.words(), alike, values);
+    while let [first, others @ ..] = all {
+        let more = alike(layout, windows, words.words(), first, others);
+        let (alike, after) = all.split_at(1 + more);
+        let last = &alike[more];
+        if more == 0 {
+            windows.iter().for_each(|window| window.read(words.words(), last, values));
+        } else {
+            values.copies.clear();
+            let touches = alike[..more].iter().map(|met| &met.touch);
+            layout.add_to_newest(words.words_mut(), touches, &mut values.copies);
+            windows.iter().for_each(|window| window.read_alike(words.words(), alike, values));
         }
         if layout.filters & last.touch.filters != 0 {
             layout.add(words, &last.touch);
@@ -164,13 +169,18 @@ fn fixed(
     }
 }
 
-/// How many of `all`, from the first on, windows begin at the same tiles for, and none but the last of whom is counted in
-/// another tile than the newest.
+/// How many of the others windows begin at the same tiles for as for the first, as long as none of those before them is
+/// counted in another tile than the newest.
 #[inline]
-fn alike(layout: &TilesLayout, windows: &[FixedWindow], words: &[u32], all: &[Met<'_>]) -> Option<usize> {
-    let (first, others) = all.split_first()?;
+fn alike(
+    layout: &TilesLayout,
+    windows: &[FixedWindow],
+    words: &[u32],
+    first: &Met<'_>,
+    others: &[Met<'_>],
+) -> usize {
     if others.is_empty() {
-        return Some(1);
+        return 0;
     }
     let newest = layout.newest(words).map(|at| words[at]);
     let stays = |met: &Met<'_>| {
@@ -180,27 +190,35 @@ fn alike(layout: &TilesLayout, windows: &[FixedWindow], words: &[u32], all: &[Me
         met.same_tails
             || windows.iter().all(|FixedWindow { tail, .. }| met.tails[*tail] == first.tails[*tail])
     };
-    let more = all.iter().zip(others).take_while(|(before, next)| stays(before) && same_tails(next));
-    Some(1 + more.count())
+    let mut stayed = stays(first);
+    let same = |next: &&Met<'_>| std::mem::replace(&mut stayed, stays(next)) && same_tails(next);
+    others.iter().take_while(same).count()
 }
 
 impl FixedWindow {
-    /// Reads what those met who found these copies of the newest tile.
+    /// Reads what one interaction met.
     #[inline(never)]
-    fn read(&self, words: &[u32], alike: &[Met<'_>], values: &mut Values) {
-        let window = self.shape.window(words, alike[0].tails[self.tail]);
+    fn read(&self, words: &[u32], met: &Met<'_>, values: &mut Values) {
+        let window = self.shape.window(words, met.tails[self.tail]);
+        let cells = values.row(met.at);
         for (read, column) in &self.reads {
-            if window.last.is_none() {
-                // Nothing happened in it, whenever that is.
-                let value = of_fixed(read, &window, 0, &mut None);
-                alike.iter().for_each(|met| values.set(met.at, *column, value));
-                continue;
-            }
-            let (rows, width, copies) = values.open_and_copies();
+            cells[*column] = cell_of(of_fixed(read, &window, met.now, &mut None)).unwrap_or_default();
+        }
+    }
+
+    /// Reads what those met who found the copies of the newest tile.
+    #[inline(never)]
+    fn read_alike(&self, words: &[u32], alike: &[Met<'_>], values: &mut Values) {
+        let window = self.shape.window(words, alike[0].tails[self.tail]);
+        if window.last.is_none() {
+            // Nothing happened in it.
+            return alike.iter().for_each(|met| self.read(words, met, values));
+        }
+        let (cells, width, copies) = values.rows_and_copies();
+        for (read, column) in &self.reads {
             let moments = copies.chunks_exact(window.width()).zip(alike);
-            each_of_fixed(read, &window, moments.map(|(tile, met)| (tile, met.now, met.at)), |row, value| {
-                rows[row * width + column] = cell_of(value).unwrap_or_default();
-            });
+            let moments = moments.map(|(tile, met)| (tile, met.now, met.at * width + column));
+            each_of_fixed(read, &window, moments, |at, value| cells[at] = cell_of(value).unwrap_or_default());
         }
     }
 }
@@ -212,24 +230,28 @@ fn large(
     all: &[Met<'_>],
     values: &mut Values,
 ) {
-    let mut same = false;
+    // Whether the tiles are what they were, and whether those before the newest are.
+    let (mut same, mut same_closed) = (false, false);
     for met in all {
         let tiles = group.as_deref().map_or(&[][..], Group::large);
-        for LargeRead { tail, read, column, found, known } in &mut *reads {
+        for LargeRead { tail, read, column, found, cell, known } in &mut *reads {
             let tail = met.tails[*tail];
-            if !same || *found != tail {
-                *found = tail;
+            let same_tail = std::mem::replace(found, tail) == tail;
+            if !same_closed || !same_tail {
                 known.forget();
             }
-            values.set_large(met.at, *column, |words| {
-                of_large(*read, layout.window(tiles, tail), words, known)
-            });
+            if !same || !same_tail {
+                let window = layout.window(tiles, tail);
+                *cell = values.cell(|words| of_large(*read, window, words, known));
+            }
+            values.row(met.at)[*column] = *cell;
         }
-        same = true;
+        (same, same_closed) = (true, true);
         if layout.filters & met.touch.filters != 0
             && let Some(group) = &mut group
         {
-            same = layout.add(group.large_mut(), &met.touch);
+            same = false;
+            same_closed = layout.add(group.large_mut(), &met.touch);
         }
     }
 }

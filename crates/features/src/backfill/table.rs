@@ -32,8 +32,9 @@ pub(super) struct Values {
     forms: Vec<Form>,
     cells: Vec<Vec<u32>>,
     rows: usize,
-    /// The cells of rows that are not in the columns yet, row by row: what one interaction met is written to one place.
-    open: Vec<u32>,
+    /// The cells of rows that are not in the columns yet, row by row: what one interaction met is written to one place. How many
+    /// there are, and room for some more.
+    open: (usize, Vec<u32>),
     /// Words on their way into a list.
     words: Vec<u32>,
     /// Copies of tiles from which values are read.
@@ -129,7 +130,7 @@ impl Values {
     fn new(forms: Vec<Form>) -> Self {
         let cells = forms.iter().map(|_| Vec::new()).collect();
         let [open, words, copies, lists] = [const { Vec::new() }; 4];
-        Self { forms, cells, rows: 0, open, words, copies, lists, others: Vec::new() }
+        Self { forms, cells, rows: 0, open: (0, open), words, copies, lists, others: Vec::new() }
     }
 
     pub(super) fn clear(&mut self) {
@@ -140,56 +141,54 @@ impl Values {
     }
 
     /// Opens a row, in which everything is missing.
+    #[inline]
     pub(super) fn open(&mut self) {
-        let width = self.forms.len();
-        self.open.resize(self.open.len() + width, MISSING);
+        let (width, (rows, cells)) = (self.forms.len(), &mut self.open);
+        *rows += 1;
+        if cells.len() < *rows * width {
+            cells.resize(cells.len() + ROWS * width, MISSING);
+        }
     }
 
     /// Puts the open rows into the columns.
     pub(super) fn close(&mut self) {
-        let width = self.forms.len();
-        let Some(rows) = self.open.len().checked_div(width) else { return };
-        self.cells.iter_mut().for_each(|cells| cells.resize(self.rows + rows, MISSING));
-        for rows in self.open.chunks(ROWS * width) {
+        let (width, (rows, open)) = (self.forms.len(), &mut self.open);
+        let (start, end) = (self.rows, self.rows + *rows);
+        self.cells.iter_mut().for_each(|cells| cells.resize(end, MISSING));
+        for (number, rows) in open[..*rows * width].chunks(ROWS * width.max(1)).enumerate() {
             for (column, cells) in self.cells.iter_mut().enumerate() {
-                let new = cells[self.rows..].iter_mut().zip(rows[column..].iter().step_by(width));
+                let cells = cells[start + ROWS * number..].iter_mut();
+                let new = cells.zip(rows[column..].iter().step_by(width));
                 new.for_each(|(cell, value)| *cell = *value);
             }
-            self.rows += rows.len() / width;
         }
-        self.open.clear();
+        self.rows = end;
+        *rows = 0;
+        open.clear();
     }
 
-    /// Writes a value of fixed tiles into an open row.
+    /// The cells of an open row.
     #[inline]
-    pub(super) fn set(&mut self, row: usize, column: usize, value: TileValue) {
-        self.open[row * self.forms.len() + column] = cell_of(value).unwrap_or(MISSING);
+    pub(super) fn row(&mut self, row: usize) -> &mut [u32] {
+        let width = self.forms.len();
+        &mut self.open.1[row * width..(row + 1) * width]
     }
 
-    /// Writes a value that `read` reads, several words to where it is told.
-    pub(super) fn set_large(
-        &mut self,
-        row: usize,
-        column: usize,
-        read: impl FnOnce(&mut Vec<u32>) -> TileValue,
-    ) {
-        let mut words = std::mem::take(&mut self.words);
-        let value = read(&mut words);
-        let cell = cell_of(value).unwrap_or_else(|| self.list(words.iter().copied()));
-        self.open[row * self.forms.len() + column] = cell;
-        self.words = words;
-    }
-
-    /// The open rows, how wide they are, and the copies.
+    /// The cells of the open rows, how many a row has, and the copies.
     #[inline]
-    pub(super) fn open_and_copies(&mut self) -> (&mut [u32], usize, &[u32]) {
-        (&mut self.open, self.forms.len(), &self.copies)
+    pub(super) fn rows_and_copies(&mut self) -> (&mut [u32], usize, &[u32]) {
+        (&mut self.open.1, self.forms.len(), &self.copies)
+    }
+
+    /// The cell of a value that `read` reads, several words to where it is told.
+    pub(super) fn cell(&mut self, read: impl FnOnce(&mut Vec<u32>) -> TileValue) -> u32 {
+        let value = read(&mut self.words);
+        cell_of(value).unwrap_or_else(|| list(&mut self.lists, self.words.iter().copied()))
     }
 
     /// Writes a value that is none of tiles into the row that was opened last.
     pub(super) fn set_other(&mut self, column: usize, value: FeatureValue) {
-        let at = self.open.len() - self.forms.len() + column;
-        self.open[at] = self.others.len() as u32;
+        self.row(self.open.0 - 1)[column] = self.others.len() as u32;
         self.others.push(value);
     }
 
@@ -200,7 +199,7 @@ impl Values {
         number: impl Fn(usize, &str) -> Option<u32>,
     ) {
         self.open();
-        let start = self.open.len() - self.forms.len();
+        let row = self.open.0 - 1;
         for (column, value) in values.enumerate() {
             let cell = match (self.forms[column], value) {
                 (Form::Number, FeatureValue::Number(number)) => number.to_bits(),
@@ -208,7 +207,7 @@ impl Values {
                     number(attribute, word).unwrap_or(MISSING)
                 }
                 (Form::Words(attribute), FeatureValue::Words(words)) => {
-                    self.list(words.iter().filter_map(|word| number(attribute, word)))
+                    list(&mut self.lists, words.iter().filter_map(|word| number(attribute, word)))
                 }
                 (Form::Other, value) => {
                     self.others.push(value.clone());
@@ -216,18 +215,19 @@ impl Values {
                 }
                 _ => MISSING,
             };
-            self.open[start + column] = cell;
+            self.row(row)[column] = cell;
         }
         self.close();
     }
+}
 
-    fn list(&mut self, words: impl Iterator<Item = u32>) -> u32 {
-        let start = self.lists.len();
-        self.lists.push(0);
-        self.lists.extend(words);
-        self.lists[start] = (self.lists.len() - start - 1) as u32;
-        start as u32
-    }
+/// Adds a list; returns where it is.
+fn list(lists: &mut Vec<u32>, words: impl Iterator<Item = u32>) -> u32 {
+    let start = lists.len();
+    lists.push(0);
+    lists.extend(words);
+    lists[start] = (lists.len() - start - 1) as u32;
+    start as u32
 }
 
 /// What is written for a value; `None` for several words.
