@@ -37,7 +37,8 @@ struct Plan {
     rounds: usize,
     seed: u64,
     clusters: ClusterOptions,
-    graph: GraphOptions,
+    /// None where it is not built in or not wanted.
+    graph: Option<GraphOptions>,
 }
 
 struct Made {
@@ -51,6 +52,7 @@ pub fn run(mut knobs: Knobs) -> Result<Report, BenchError> {
     let dimensions = knobs.take_list("dimensions", &[64, 128])?;
     let (clusters, graph) = (ClusterOptions::default(), GraphOptions::default());
     let recall = knobs.take("recall", clusters.recall)?;
+    let graph_wanted = knobs.take("graph", GRAPH_BUILT_IN)?;
     let plan = Plan {
         items: knobs.take("items", 1_000_000_usize)?.max(MEASURED),
         queries: knobs.take("queries", 2_000_usize)?.max(EXACT),
@@ -58,16 +60,17 @@ pub fn run(mut knobs: Knobs) -> Result<Report, BenchError> {
         rounds: knobs.take("rounds", 3_usize)?.max(1),
         seed: knobs.take("seed", 1)?,
         clusters: ClusterOptions { clusters: knobs.take("clusters", clusters.clusters)?, recall, ..clusters },
-        graph: GraphOptions {
+        graph: graph_wanted.then_some(GraphOptions {
             degree: knobs.take("graph_degree", graph.degree)?,
             list: knobs.take("graph_list", graph.list)?,
             step_cost: knobs.take("graph_step_cost", graph.step_cost)?,
             recall,
             ..graph
-        },
+        }),
     };
     knobs.finish()?;
-    for options in [CoarseOptions::Clusters(plan.clusters), CoarseOptions::Graph(plan.graph)] {
+    let stages = plan.graph.map(CoarseOptions::Graph).into_iter();
+    for options in stages.chain([CoarseOptions::Clusters(plan.clusters)]) {
         options.validate().map_err(|error| BenchError::Usage(error.to_string()))?;
     }
     let mut report = Report::new("index");
@@ -100,8 +103,8 @@ fn measure(report: &mut Report, d: usize, plan: &Plan) -> Result<(), BenchError>
     }
     add("exact_queries_per_second", Figure::once(EXACT as f64 / time.seconds()?.0, "1/s"));
 
-    if GRAPH_BUILT_IN {
-        let options = CoarseOptions::Graph(plan.graph);
+    if let Some(graph) = plan.graph {
+        let options = CoarseOptions::Graph(graph);
         let graph = attach(&mut index, &made, &options, "graph", &mut add)?;
         add("graph_list", Figure::once(graph.width as f64, ""));
         rate(&index, &made, &truth, plan, "graph_", &mut add)?;

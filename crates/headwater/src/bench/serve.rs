@@ -1,5 +1,6 @@
 //! `bench serve`: answers over HTTP, each ranked over the whole catalogue when it is asked for, with every decision
-//! logged, beside a steady stream of events; first without the cache, then with the default one.
+//! logged, beside a steady stream of events; first without the cache, then with the default one. Each begins when the index
+//! of the items is built.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -7,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use headwater_base::Clock as _;
+use headwater_pipeline::index::COARSE_FROM;
 use headwater_training::presets::Preset;
 
 use super::BenchError;
@@ -22,6 +24,7 @@ struct Load {
     limit: usize,
     events_per_second: f64,
     seed: u64,
+    wait_for_index: bool,
     plan: Plan,
 }
 
@@ -33,6 +36,7 @@ pub fn run(preset: Preset, data: &Path, mut knobs: Knobs) -> Result<Report, Benc
         limit: knobs.take("limit", 20)?,
         events_per_second: knobs.take("events_per_second", 500.0)?,
         seed: knobs.take("seed", 1)?,
+        wait_for_index: knobs.take("wait_for_index", true)?,
         plan: Plan {
             warm_up: Duration::from_secs_f64(knobs.take("warm_up", 3.0)?),
             run: Duration::from_secs_f64(knobs.take("seconds", 5.0)?),
@@ -66,6 +70,11 @@ pub fn run(preset: Preset, data: &Path, mut knobs: Knobs) -> Result<Report, Benc
 
 fn measure(report: &mut Report, loaded: &Loaded, prefix: &str, load: &Load) -> Result<(), BenchError> {
     let server = loaded.workspace.serve()?;
+    // Building takes a core from both sides for a while; the server's own start is not what is measured here.
+    if load.wait_for_index && loaded.traffic.items.len() >= COARSE_FROM {
+        let seconds = server.indexed()?.as_secs_f64();
+        report.figures.add(format!("{prefix}index_seconds"), Figure::once(seconds, "s"));
+    }
     let key = || Some(loaded.key.clone());
     let users = Arc::new(loaded.traffic.users.clone());
     let sources = (0..load.connections)

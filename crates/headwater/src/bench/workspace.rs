@@ -170,6 +170,26 @@ async fn ready(address: SocketAddr) -> Result<(), BenchError> {
     }
 }
 
+/// Waits until the metrics say what the index of a model is.
+async fn indexed(address: SocketAddr) -> Result<(), BenchError> {
+    let watch = Stopwatch::start();
+    let mut request = Vec::new();
+    prepare(&mut request, "GET", "/metrics", None, b"");
+    let mut connection = Connection::open(address).await?;
+    loop {
+        let metrics = connection.send(&request).await?.ok()?;
+        if String::from_utf8_lossy(metrics).contains("\nheadwater_index_recall{") {
+            return Ok(());
+        }
+        if watch.elapsed() > Duration::from_secs(600) {
+            return Err(BenchError::Answer(
+                "the server had no index after ten minutes; `--set wait_for_index=false` does without".into(),
+            ));
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 /// A running server; killed without warning when dropped.
 #[derive(Debug)]
 pub struct Server {
@@ -187,6 +207,13 @@ impl Server {
     /// From the start of the process to the first ready answer.
     pub fn ready_after(&self) -> Duration {
         self.ready_after
+    }
+
+    /// Waits until the items of its model are searched through an index, and says how long that took.
+    pub fn indexed(&self) -> Result<Duration, BenchError> {
+        let watch = Stopwatch::start();
+        super::load::runtime()?.block_on(indexed(self.address))?;
+        Ok(watch.elapsed())
     }
 
     /// Memory the process holds now, in bytes.
