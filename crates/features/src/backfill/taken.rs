@@ -11,7 +11,7 @@ use crate::tiles::Touch;
 
 /// How many may be taken: few enough for what is kept of them to stay near.
 pub(super) const AT_ONCE: usize = 1 << TAKEN_BITS;
-const TAKEN_BITS: u32 = 13;
+const TAKEN_BITS: u32 = 14;
 
 /// One interaction as a row meets it.
 #[derive(Clone, Copy, Debug)]
