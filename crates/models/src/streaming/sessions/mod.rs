@@ -8,6 +8,8 @@
 //! A session is a run of events of one actor without a [`SessionOptions::gap`] and with at most
 //! [`SessionOptions::items`] distinct items. It keeps each item once, at its last place.
 
+mod best;
+mod fade;
 mod nearest;
 mod options;
 mod scratch;

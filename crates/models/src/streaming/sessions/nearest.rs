@@ -16,16 +16,21 @@
 //! A request allocates nothing but its answer: what it works in is kept by the thread.
 
 use std::cell::RefCell;
+use std::cmp::Reverse;
 
+use super::best::Ranking;
+use super::fade::fade;
 use super::scratch::Sums;
 use super::{Owner, SessionNeighbours, SessionOptions, age};
-use crate::top::TopK;
+use crate::prefetch::prefetch;
 use crate::{Allow, Past, Query, Retrieve, Row, Scored};
 
 /// Sessions that every item is taken to be in besides those that it is in.
 const PRIOR: f32 = 5.0;
 /// Numbers of sessions whose power is looked up.
 const POWERS: usize = 4096;
+/// How many sessions are gone through between asking memory for the items of one and reading them: they lie all over it.
+const AHEAD: usize = 12;
 
 /// What the options say, worked out.
 #[derive(Clone, Debug)]
@@ -39,7 +44,8 @@ pub(super) struct Weights {
     /// By number of sessions.
     item: Vec<f32>,
     item_power: f32,
-    per_second: f32,
+    /// Half-lives in a microsecond.
+    per_micro: f32,
 }
 
 impl Weights {
@@ -54,7 +60,7 @@ impl Weights {
             after,
             item: (0..POWERS).map(|sessions| power(sessions, options.item_power)).collect(),
             item_power: options.item_power,
-            per_second: 1.0 / options.half_life.as_secs_f32().max(1.0),
+            per_micro: 1e-6 / options.half_life.as_secs_f32().max(1.0),
         }
     }
 
@@ -82,12 +88,23 @@ struct Similar {
     seed: u32,
 }
 
+/// A session among those compared: ordered by similarity, of equally similar ones by which began last.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Near {
+    /// The bits of the similarity, which is not negative, above the age of the slot.
+    order: u64,
+    seed: u32,
+}
+
 #[derive(Debug, Default)]
 struct Scratch {
     seeds: Vec<Seed>,
+    slots: Vec<u32>,
+    fades: Vec<f32>,
     similar: Sums<Similar>,
-    nearest: Vec<(u32, Similar)>,
+    nearest: Vec<Near>,
     scores: Sums<f32>,
+    ranking: Ranking,
 }
 
 thread_local! {
@@ -162,19 +179,22 @@ impl SessionNeighbours {
     ) -> Vec<Scored> {
         self.compare(scratch, own);
         self.keep_nearest(scratch);
-        let Scratch { seeds, nearest, scores, .. } = scratch;
+        let Scratch { seeds, nearest, scores, ranking, .. } = scratch;
         scores.clear();
-        for (slot, similar) in nearest.iter() {
-            let items = self.items_of(*slot);
-            let shared = seeds[similar.seed as usize].row;
+        for (number, near) in nearest.iter().enumerate() {
+            if let Some(later) = nearest.get(number + AHEAD) {
+                self.ask_for_items(self.slot_at(later.age()));
+            }
+            let items = self.items_of(self.slot_at(near.age()));
+            let (similarity, shared) = (near.similarity(), seeds[near.seed as usize].row);
             let Some(place) = items.iter().position(|row| *row == shared) else { continue };
             let (before, after) = (&items[..place], &items[place + 1..]);
             for (row, weight) in before.iter().rev().zip(&self.weights.before) {
-                *scores.entry(*row, 0.0) += similar.sum * weight;
+                *scores.entry(*row, 0.0) += similarity * weight;
             }
-            *scores.entry(shared, 0.0) += similar.sum;
+            *scores.entry(shared, 0.0) += similarity;
             for (row, weight) in after.iter().zip(&self.weights.after) {
-                *scores.entry(*row, 0.0) += similar.sum * weight;
+                *scores.entry(*row, 0.0) += similarity * weight;
             }
         }
         for seed in seeds.iter().skip(1) {
@@ -182,14 +202,8 @@ impl SessionNeighbours {
                 *score *= self.options.repeated;
             }
         }
-        let mut best = TopK::new(limit);
-        for (row, score) in scores.entries() {
-            let score = score * self.damping[*row as usize];
-            if score > 0.0 && best.admits(*row, score) && allow.allows(*row) {
-                best.offer(*row, score);
-            }
-        }
-        best.into_ranked()
+        let damped = scores.entries().map(|(row, score)| (row, score * self.damping[row as usize]));
+        ranking.best(damped, limit, allow)
     }
 
     /// Sums the similarities of the recent sessions of each seed, the heaviest being the first by far.
@@ -198,7 +212,7 @@ impl SessionNeighbours {
     /// beyond that, sessions that are not yet met are passed over; which changes nothing (Kersbergen et al. stop early for
     /// the same reason).
     fn compare(&self, scratch: &mut Scratch, own: Option<u32>) {
-        let Scratch { seeds, similar, .. } = scratch;
+        let Scratch { seeds, slots, fades, similar, .. } = scratch;
         similar.clear();
         let mut left: f32 = seeds.iter().map(|seed| seed.weight).sum();
         let mut settled = false;
@@ -206,17 +220,18 @@ impl SessionNeighbours {
             // Rounding must not pass over a session that is as good.
             let bound = left * 1.000_01;
             settled = settled || {
-                let beyond = similar.entries().iter().filter(|(_, similar)| similar.sum > bound);
-                similar.entries().len() >= self.options.neighbours
-                    && beyond.count() >= self.options.neighbours
+                let beyond = similar.entries().filter(|(_, similar)| similar.sum > bound);
+                similar.len() >= self.options.neighbours && beyond.count() >= self.options.neighbours
             };
             left -= seed.weight;
-            let holders = self.holders[seed.row as usize].iter().rev();
-            for slot in holders.take(self.options.recent) {
+            slots.clear();
+            slots.extend(self.holders[seed.row as usize].iter().rev().take(self.options.recent));
+            self.fades(slots, fades);
+            for (slot, fade) in slots.iter().zip(fades.iter()) {
                 if Some(*slot) == own {
                     continue;
                 }
-                let gain = seed.weight * self.fade(*slot);
+                let gain = seed.weight * fade;
                 if settled {
                     if let Some(similar) = similar.get_mut(*slot) {
                         similar.sum += gain;
@@ -232,23 +247,45 @@ impl SessionNeighbours {
     fn keep_nearest(&self, scratch: &mut Scratch) {
         let Scratch { similar, nearest, .. } = scratch;
         nearest.clear();
-        nearest.extend_from_slice(similar.entries());
+        nearest.extend(similar.entries().map(|(slot, similar)| {
+            let age = age(slot, self.oldest, self.options.kept);
+            Near { order: u64::from(similar.sum.to_bits()) << 32 | u64::from(age), seed: similar.seed }
+        }));
         let kept = self.options.neighbours;
         if nearest.len() > kept {
-            let age = |slot: u32| age(slot, self.oldest, self.options.kept);
             if kept > 0 {
-                nearest.select_nth_unstable_by(kept - 1, |(a, one), (b, other)| {
-                    other.sum.total_cmp(&one.sum).then_with(|| age(*b).cmp(&age(*a)))
-                });
+                nearest.select_nth_unstable_by_key(kept - 1, |near| Reverse(near.order));
             }
             nearest.truncate(kept);
         }
     }
 
-    /// What is left of a session's weight.
-    fn fade(&self, slot: u32) -> f32 {
-        let seconds = self.newest.seconds_since(self.ended[slot as usize]) as f32;
-        (-seconds * self.weights.per_second).exp2()
+    /// Asks memory for the items of a session that is read soon.
+    fn ask_for_items(&self, slot: u32) {
+        let start = slot as usize * self.options.items;
+        // A cache line holds 16 rows.
+        self.items[start..start + self.options.items].iter().step_by(16).for_each(prefetch);
+    }
+
+    /// What is left of the weights of sessions.
+    fn fades(&self, slots: &[u32], fades: &mut Vec<f32>) {
+        fades.clear();
+        fades.extend(slots.iter().map(|slot| {
+            let age = self.newest.as_micros() - self.ended[*slot as usize].as_micros();
+            -(age as f32) * self.weights.per_micro
+        }));
+        // Apart from the loads, so that it is done on several at once.
+        fades.iter_mut().for_each(|power| *power = fade(*power));
+    }
+}
+
+impl Near {
+    fn similarity(self) -> f32 {
+        f32::from_bits((self.order >> 32) as u32)
+    }
+
+    fn age(self) -> u32 {
+        self.order as u32
     }
 }
 

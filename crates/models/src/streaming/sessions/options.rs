@@ -19,9 +19,9 @@ pub struct SessionOptions {
     pub half_life: Duration,
     /// Latest distinct items of a history that are compared. Default 9.
     pub history: usize,
-    /// Latest sessions of each of these items that are compared. Default 150.
+    /// Latest sessions of each of these items that are compared. Default 100.
     pub recent: usize,
-    /// Most similar of the compared sessions that give candidates. Default 150.
+    /// Most similar of the compared sessions that give candidates. Default 100.
     pub neighbours: usize,
     /// Places after which an item of the history counts 1/e of the latest. Default 2.7.
     pub history_places: f32,
@@ -46,8 +46,8 @@ impl Default for SessionOptions {
             window: Duration::from_secs(180 * DAY),
             half_life: Duration::from_secs(90 * DAY),
             history: 9,
-            recent: 150,
-            neighbours: 150,
+            recent: 100,
+            neighbours: 100,
             history_places: 2.7,
             session_places: 5.0,
             before: 0.8,

@@ -5,93 +5,90 @@
 /// Open addressing with linear probing; the table is never more than half full.
 #[derive(Debug, Default)]
 pub(super) struct Sums<T> {
-    /// Place in `entries` plus 1; 0 where the slot is free.
-    slots: Vec<u32>,
-    entries: Vec<(u32, T)>,
+    /// A key, [`FREE`] where there is none, with its value.
+    slots: Vec<(u32, T)>,
+    /// The slots that hold a key, in the order in which the keys came first.
+    used: Vec<u32>,
     shift: u32,
 }
 
+/// What no key is.
+const FREE: u32 = u32::MAX;
 const FIRST_SLOTS: usize = 1 << 10;
 
-impl<T: Copy> Sums<T> {
+impl<T: Copy + Default> Sums<T> {
     /// The value of `key`, set to `new` where it had none.
+    #[inline]
     pub(super) fn entry(&mut self, key: u32, new: T) -> &mut T {
-        if 2 * self.entries.len() >= self.slots.len() {
+        debug_assert_ne!(key, FREE);
+        if 2 * self.used.len() >= self.slots.len() {
             self.grow();
         }
-        let slot = self.slot(key);
-        let place = self.slots[slot] as usize;
-        if place == 0 {
-            self.entries.push((key, new));
-            self.slots[slot] = self.entries.len() as u32;
+        let place = self.place(key);
+        let slot = &mut self.slots[place];
+        if slot.0 == FREE {
+            *slot = (key, new);
+            self.used.push(place as u32);
         }
-        let place = if place == 0 { self.entries.len() } else { place };
-        &mut self.entries[place - 1].1
+        &mut slot.1
     }
 
     /// The value of `key`, if it has one.
+    #[inline]
     pub(super) fn get_mut(&mut self, key: u32) -> Option<&mut T> {
-        if self.entries.is_empty() {
+        if self.slots.is_empty() {
             return None;
         }
-        let place = self.slots[self.slot(key)] as usize;
-        place.checked_sub(1).map(|place| &mut self.entries[place].1)
+        let place = self.place(key);
+        let (held, value) = &mut self.slots[place];
+        (*held != FREE).then_some(value)
+    }
+
+    /// How many keys there are.
+    pub(super) fn len(&self) -> usize {
+        self.used.len()
     }
 
     /// What was summed, in the order in which the keys came first.
-    pub(super) fn entries(&self) -> &[(u32, T)] {
-        &self.entries
+    pub(super) fn entries(&self) -> impl Iterator<Item = (u32, T)> {
+        self.used.iter().map(|place| self.slots[*place as usize])
     }
 
     /// Forgets everything, keeping the memory.
     pub(super) fn clear(&mut self) {
-        if self.entries.len() * 8 > self.slots.len() {
-            self.slots.fill(0);
-        } else {
-            for place in 0..self.entries.len() {
-                let slot = self.slot_of(self.entries[place].0, place as u32 + 1);
-                self.slots[slot] = 0;
-            }
+        for place in self.used.drain(..) {
+            self.slots[place as usize].0 = FREE;
         }
-        self.entries.clear();
     }
 
-    /// The slot of a key: where it is, or where it belongs.
-    fn slot(&self, key: u32) -> usize {
+    /// Where a key is, or where it belongs.
+    #[inline]
+    fn place(&self, key: u32) -> usize {
         let mask = self.slots.len() - 1;
-        let mut slot = self.home(key);
+        // Fibonacci hashing (Knuth, volume 3, 6.4): the high bits of a product.
+        let mut place = (key.wrapping_mul(0x9E37_79B9) >> self.shift) as usize;
         loop {
-            let place = self.slots[slot] as usize;
-            if place == 0 || self.entries[place - 1].0 == key {
-                return slot;
+            let held = self.slots[place].0;
+            if held == key || held == FREE {
+                return place;
             }
-            slot = (slot + 1) & mask;
+            place = (place + 1) & mask;
         }
     }
 
-    /// The slot that holds a place; it passes slots that were freed on the way.
-    fn slot_of(&self, key: u32, place: u32) -> usize {
-        let mask = self.slots.len() - 1;
-        let mut slot = self.home(key);
-        while self.slots[slot] != place {
-            slot = (slot + 1) & mask;
-        }
-        slot
-    }
-
-    /// Fibonacci hashing (Knuth, volume 3, 6.4): the high bits of a product.
-    fn home(&self, key: u32) -> usize {
-        (key.wrapping_mul(0x9E37_79B9) >> self.shift) as usize
-    }
-
+    #[cold]
     fn grow(&mut self) {
+        let entries: Vec<(u32, T)> = self.entries().collect();
         let slots = (2 * self.slots.len()).max(FIRST_SLOTS);
-        self.slots.clear();
-        self.slots.resize(slots, 0);
         self.shift = u32::BITS - slots.trailing_zeros();
-        for place in 0..self.entries.len() {
-            let slot = self.slot(self.entries[place].0);
-            self.slots[slot] = place as u32 + 1;
+        self.slots.clear();
+        self.slots.resize(slots, (FREE, T::default()));
+        self.used.clear();
+        self.used.reserve(slots / 2);
+        for (key, value) in entries {
+            let place = self.place(key);
+            self.slots[place] = (key, value);
+            self.used.push(place as u32);
         }
     }
 }
@@ -116,12 +113,12 @@ mod tests {
                     *sums.entry(key, 0) += at as u32;
                     *map.entry(key).or_default() += at as u32;
                 }
-                prop_assert_eq!(sums.entries().iter().copied().collect::<HashMap<_, _>>(), map.clone());
+                prop_assert_eq!(sums.entries().collect::<HashMap<_, _>>(), map.clone());
                 let found = map.keys().filter_map(|key| Some((*key, *sums.get_mut(*key)?)));
                 prop_assert_eq!(found.collect::<HashMap<_, _>>(), map);
                 prop_assert_eq!(sums.get_mut(1), None);
                 sums.clear();
-                prop_assert!(sums.entries().is_empty());
+                prop_assert_eq!(sums.len(), 0);
             }
         }
     }
