@@ -5,8 +5,9 @@
 
 use std::sync::Arc;
 
-use headwater_base::Timestamp;
+use headwater_base::{Fields, Timestamp, Value};
 use headwater_models::blend::{Blend, BlendOptions, Member};
+use headwater_models::content::{Attributes, Content, ContentMap, ContentOptions, Example};
 use headwater_models::filter::{self, Exact, Filter, FilterOptions, Form};
 use headwater_models::ials::{Ials, IalsOptions, train};
 use headwater_models::index::{ClusterOptions, CoarseOptions, GRAPH_BUILT_IN, GraphOptions};
@@ -31,17 +32,56 @@ struct Subject {
 const ITEMS: usize = 80;
 
 /// Three tastes of users; item 79 is nobody's.
-fn matrix() -> Csr {
+fn matrix_of(items: usize) -> Csr {
     let pairs = (0..90u32).flat_map(|user| {
         (0..3 + user % 11)
             .map(move |k| (user, (user % 3) * 26 + (user * 5 + k * 7) % 26, 1.0 + (k % 2) as f32))
     });
-    Csr::from_pairs(90, ITEMS, pairs).unwrap()
+    Csr::from_pairs(90, items, pairs).unwrap()
+}
+
+fn matrix() -> Csr {
+    matrix_of(ITEMS)
 }
 
 fn ials() -> Ials {
     let options = IalsOptions { factors: 12, iterations: 6, ..IalsOptions::default() };
     train(&matrix(), &options, &mut |_| {}).unwrap()
+}
+
+/// What an item says of itself: whose taste it is.
+fn taste(row: usize) -> Fields {
+    Fields::new([("taste".into(), Value::Categorical(["a", "b", "c"][(row / 26).min(2)].into()))])
+}
+
+/// Learnt from the items of the tastes.
+fn content(model: &Ials) -> ContentMap {
+    let options = ContentOptions { buckets: 64, lambda: 0.1, ..ContentOptions::default() };
+    let fields = ["taste".to_owned()];
+    let attributes: Vec<Attributes> =
+        (0..78).map(|row| Attributes::new(&taste(row), &fields, options.buckets)).collect();
+    let examples = (0..).zip(&attributes).map(|(row, attributes)| Example {
+        attributes,
+        vector: model.index().row(row).unwrap(),
+        weight: 1.0,
+    });
+    let examples: Vec<Example<'_>> = examples.collect();
+    let content = Content::train(&examples, model.options().factors, &options).unwrap();
+    ContentMap { fields: fields.into(), content }
+}
+
+/// A factorisation that was trained without the last item and knows it by what it says of itself: taste a.
+fn with_content(saved: bool) -> Ials {
+    let options = IalsOptions { factors: 12, iterations: 6, ..IalsOptions::default() };
+    let mut model = train(&matrix_of(ITEMS - 1), &options, &mut |_| {}).unwrap();
+    let mut map = content(&model);
+    if saved {
+        let parts = (*map.content.options(), map.content.dimensions(), map.content.map().to_vec());
+        map.content = Content::from_parts(parts.0, parts.1, parts.2).unwrap();
+        model = Ials::from_parts(model.to_parts()).unwrap();
+    }
+    model.append_item(&map.vector(&taste(0)).unwrap()).unwrap();
+    model
 }
 
 fn filter() -> (Filter, Exact) {
@@ -119,6 +159,13 @@ fn whole_blend() -> Blend {
 
 fn models() -> Vec<Subject> {
     let saved_peers = Peers::new(peers().matrix().clone(), peers().options()).unwrap();
+    let grown = |name, model: Ials| Subject {
+        name,
+        retrieve: Box::new(model.clone()),
+        score: Some(Box::new(model.clone())),
+        embed: Some(Box::new(model)),
+        needs_history: true,
+    };
     let plain = |name, peers: Peers| Subject {
         name,
         retrieve: Box::new(peers.clone()),
@@ -190,6 +237,8 @@ fn models() -> Vec<Subject> {
             embed: None,
             needs_history: true,
         },
+        grown("content", with_content(false)),
+        grown("content, saved and loaded", with_content(true)),
         streaming("neighbours", co_visitation()),
         streaming("neighbours, saved and loaded", co_visitation_again()),
         streaming("sessions", sessions()),
@@ -279,7 +328,7 @@ fn the_same_question_has_the_same_answer_from_a_model_made_anew() {
 #[test]
 fn a_saved_model_answers_as_the_one_it_came_from() {
     let models = models();
-    for kind in ["ials", "filter", "blend", "peers", "neighbours", "sessions"] {
+    for kind in ["ials", "content", "filter", "blend", "peers", "neighbours", "sessions"] {
         let of_kind = models.iter().filter(|m| m.name.starts_with(kind));
         let answers: Vec<_> = of_kind.map(|m| ask(m, &history(), ITEMS, &all)).collect();
         assert_eq!(answers.len(), 2);
@@ -387,6 +436,22 @@ fn an_item_of_the_next_event_is_found_by_the_next_question() {
         let found = model.retrieve(&Query { history: &[past(3)], item: None }, ITEMS, &all);
         assert!(found.iter().any(|scored| scored.row == new.row));
     }
+}
+
+#[test]
+fn an_item_nobody_touched_is_found_by_what_it_says_of_itself() {
+    let model = with_content(false);
+    for (history, expected) in [([0, 6, 12], 26), ([30, 36, 42], ITEMS), ([60, 66, 72], ITEMS)] {
+        let history = history.map(past);
+        let found = model.retrieve(&Query { history: &history, item: None }, expected, &all);
+        let place = found.iter().position(|scored| scored.row as usize == ITEMS - 1).unwrap();
+        // Before all items of other tastes, or behind all of the one that is asked for.
+        assert_eq!(place < 26, expected == 26, "{place}");
+    }
+    let map = content(&ials());
+    assert_eq!(map, content(&ials()));
+    let unknown = Fields::new([("taste".into(), Value::Categorical("d".into()))]);
+    assert_eq!((map.vector(&unknown), map.vector(&Fields::default())), (None, None));
 }
 
 #[test]
