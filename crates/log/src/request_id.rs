@@ -36,11 +36,11 @@ impl RequestIds {
         let bits = (u128::from(low(milliseconds, MILLISECOND_BITS)) << (COUNTER_BITS + NOISE_BITS))
             | (u128::from(low(count, COUNTER_BITS)) << NOISE_BITS)
             | u128::from(low(noise, NOISE_BITS));
-        let text: CompactString = (0..CHARACTERS)
-            .rev()
-            .map(|place| char::from(ALPHABET[(bits >> (5 * place)) as usize & 31]))
-            .collect();
-        RequestId::trusted(text)
+        let mut text = [0; CHARACTERS];
+        for (place, character) in text.iter_mut().rev().enumerate() {
+            *character = ALPHABET[(bits >> (5 * place)) as usize & 31];
+        }
+        RequestId::trusted(CompactString::from_utf8_lossy(&text))
     }
 }
 

@@ -91,10 +91,14 @@ pub(crate) fn method_name(method: &HttpMethod) -> &'static str {
     }
 }
 
+/// Room that most replies fit into, in bytes.
+const REPLY_BYTES: usize = 2048;
+
 /// A JSON reply.
 pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response {
-    match serde_json::to_vec(body) {
-        Ok(bytes) => {
+    let mut bytes = Vec::with_capacity(REPLY_BYTES);
+    match serde_json::to_writer(&mut bytes, body) {
+        Ok(()) => {
             let mut response = Response::new(bytes.into());
             *response.status_mut() = status;
             let json = HeaderValue::from_static("application/json");
