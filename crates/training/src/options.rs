@@ -167,11 +167,11 @@ impl TrainingOptions {
                 ("user_power", "0.43"),
             ],
             (ModelKind::Peers, Preset::Split) => &[("item_power", "0.15")],
-            // More factors pay beside peers, who then speak for what has fewer users: what both think of the popular is in the
-            // factors already.
+            // Many factors pay in a blend, which has no need of the popular being right by itself. With peers beside
+            // factors, those score what has fewer users.
             (ModelKind::Blend, Preset::Split) => &[
-                ("ials.factors", "512"),
-                ("members", "ials, peers"),
+                ("ials.factors", "1024"),
+                ("members", "ials, filter"),
                 ("peers.item_power", "0.4"),
                 ("peers.nearest", "30000"),
             ],

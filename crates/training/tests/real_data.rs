@@ -108,9 +108,10 @@ fn sessions_of_a_shop_are_continued_by_those_like_them() {
 #[test]
 #[ignore = "needs the real data sets and minutes: set HEADWATER_DATA"]
 fn a_blend_beats_each_of_its_members_on_gowalla() {
-    let report = run(ModelKind::Blend, Preset::Split, "gowalla", &[]);
+    // Half of the preset's factors, for time.
+    let report = run(ModelKind::Blend, Preset::Split, "gowalla", &["ials.factors=512"]);
     let (recall, ndcg) = (report.metrics["recall@20"].value, report.metrics["ndcg@20"].value);
-    assert!(recall >= 0.1900 && ndcg >= 0.1565, "recall@20 {recall:.4}, ndcg@20 {ndcg:.4}");
+    assert!(recall >= 0.1905 && ndcg >= 0.1590, "recall@20 {recall:.4}, ndcg@20 {ndcg:.4}");
     assert!(report.peak_memory_bytes < 8_000_000_000);
 }
 
