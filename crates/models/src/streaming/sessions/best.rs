@@ -60,7 +60,7 @@ mod tests {
             limit in 0usize..30,
             refused in 1u32..7,
         ) {
-            let allow = |row: Row| row % refused != 0;
+            let allow = |row: Row| !row.is_multiple_of(refused);
             let mut top = TopK::new(limit);
             for (row, score) in (0..).zip(&scores) {
                 if *score > 0.0 && allow(row) {
