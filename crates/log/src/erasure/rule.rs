@@ -69,7 +69,8 @@ impl<'a> Rule<'a> {
 
     fn was_a_deleted_ones(&self, session: &str, offset: Offset) -> bool {
         let Some(ties) = self.ties.get(session) else { return false };
-        let after = ties.partition_point(|(tied, _)| *tied <= offset);
+        // A tie where a decision's views stood was not yet in them.
+        let after = ties.partition_point(|(tied, _)| *tied < offset);
         if let Some((tied, user)) = after.checked_sub(1).map(|at| ties[at]) {
             match self.deletion_after(user.as_str(), tied) {
                 Some(deletion) if deletion >= offset => return true,

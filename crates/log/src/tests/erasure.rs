@@ -518,5 +518,13 @@ proptest! {
             };
             prop_assert_eq!(rule.erases(whose, at as u64), reference(&records, at), "{} of {:?}", at, records);
         }
+        // A decision whose views stood at an offset came before the record there.
+        for (at, session) in (0..=records.len()).flat_map(|at| [(at, 1), (at, 2)]) {
+            let mut with_decision = records.clone();
+            with_decision.insert(at, (0, session, false));
+            let whose = Whose::Somebody { user: None, session: Some(&names[&session]) };
+            let expected = reference(&with_decision, at);
+            prop_assert_eq!(rule.erases(whose, at as u64), expected, "of {} at {} in {:?}", session, at, records);
+        }
     }
 }
