@@ -18,11 +18,11 @@ use headwater_base::{Decision, Event, Fact, FeatureValue, LoggedFeatures};
 use headwater_log::{LogError, Offset, Partition};
 
 use crate::declared::plan::Source;
-use crate::declared::{Plan, TimeFeature};
+use crate::declared::{FieldRef, Plan, TimeFeature};
 use crate::{FeatureRequest, FeatureRows, FeaturesError, Replay};
 pub use order::InPositionOrder;
-use report::Tally;
 pub use report::{Agreement, Difference, FeatureAgreement, SkippedDecisions};
+use report::{Erasable, Tally};
 
 /// The partition that decisions are of: the embedded log has one.
 const PARTITION: Partition = Partition(0);
@@ -73,7 +73,8 @@ impl<E: Iterator<Item = Result<(Offset, Event), LogError>>> AgreementCheck<E> {
         let mut tally = |label: String| {
             tallies.iter().position(|known| known.feature == label).unwrap_or_else(|| {
                 let column = plan.columns().position(|(known, _)| *known == label);
-                let erasable = column.is_some_and(|column| erasable(&plan.features[column].source));
+                let erasable =
+                    column.map_or(Erasable::Never, |column| erasable(&plan.features[column].source));
                 tallies.push(Tally::new(label.into(), column, erasable));
                 tallies.len() - 1
             })
@@ -172,7 +173,12 @@ impl<E: Iterator<Item = Result<(Offset, Event), LogError>>> AgreementCheck<E> {
                     continue;
                 };
                 let replayed = self.rows.value(at, *column);
-                if !served.same(replayed) && self.erased && tally.erasable {
+                let erasable = match tally.erasable {
+                    Erasable::Never => false,
+                    Erasable::OfSessions => decision.actor.user.is_none(),
+                    Erasable::Always => true,
+                };
+                if !served.same(replayed) && self.erased && erasable {
                     tally.erased += 1;
                     self.found.erased += 1;
                     continue;
@@ -214,13 +220,14 @@ impl Logged {
 }
 
 /// Whether an erased record may have been part of the value.
-fn erasable(source: &Source) -> bool {
+fn erasable(source: &Source) -> Erasable {
     match source {
-        Source::Field(_) => false,
-        Source::Time(time) => {
-            !matches!(time, TimeFeature::HourOfDay | TimeFeature::DayOfWeek | TimeFeature::HourOfWeek)
+        Source::Field(FieldRef::User(_)) => Erasable::OfSessions,
+        Source::Field(_)
+        | Source::Time(TimeFeature::HourOfDay | TimeFeature::DayOfWeek | TimeFeature::HourOfWeek) => {
+            Erasable::Never
         }
-        Source::Tiles(_) => true,
+        Source::Time(_) | Source::Tiles(_) => Erasable::Always,
     }
 }
 

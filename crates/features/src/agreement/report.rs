@@ -95,14 +95,25 @@ fn time<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Erro
     serializer.collect_str(time)
 }
 
+/// Whether an erased record may have been part of a value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Erasable {
+    /// It is of an item or of the request.
+    #[default]
+    Never,
+    /// It is of whose the session was: users are erased with their own decisions, but what said whose a session was may be gone.
+    OfSessions,
+    /// It is of what was done.
+    Always,
+}
+
 /// Counts of one feature while the check runs.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     pub(super) feature: CompactString,
     /// Its column in the plan; `None` where it cannot be computed.
     pub(super) column: Option<usize>,
-    /// Whether an erased record may have been part of it.
-    pub(super) erasable: bool,
+    pub(super) erasable: Erasable,
     pub(super) erased: u64,
     pub(super) not_computed: u64,
     compared: u64,
@@ -114,7 +125,7 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    pub(super) fn new(feature: CompactString, column: Option<usize>, erasable: bool) -> Self {
+    pub(super) fn new(feature: CompactString, column: Option<usize>, erasable: Erasable) -> Self {
         Self { feature, column, erasable, ..Self::default() }
     }
 
