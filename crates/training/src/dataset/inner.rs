@@ -17,12 +17,20 @@ impl Split {
     /// The same items and users, with a slice of the training data as the cases; nothing else is looked at.
     #[must_use]
     pub fn hold_out(&self, seed: u64) -> Self {
-        let held_out = self.held_out(seed);
+        let by_time = self.timed.then(|| self.without(&self.latest()));
+        // Where users came one after another, the latest have no past.
+        by_time
+            .filter(|slice| !slice.cases.is_empty())
+            .unwrap_or_else(|| self.without(&self.some_of_each_user(seed)))
+    }
+
+    /// What is held out as the cases, the rest as the training data.
+    fn without(&self, held_out: &[bool]) -> Self {
         let now =
-            self.entries.iter().zip(&held_out).filter(|(_, out)| !**out).map(|(entry, _)| entry.time).max();
+            self.entries.iter().zip(held_out).filter(|(_, out)| !**out).map(|(entry, _)| entry.time).max();
         let now = now.unwrap_or(self.now);
         let mut cases = vec![Case { history: Vec::new(), relevant: Vec::new() }; self.users];
-        for (entry, out) in self.entries.iter().zip(&held_out) {
+        for (entry, out) in self.entries.iter().zip(held_out) {
             let case = &mut cases[entry.user as usize];
             if *out {
                 case.relevant.push(entry.item);
@@ -40,7 +48,7 @@ impl Split {
             case.relevant.dedup();
         }
         cases.retain(|case| !case.relevant.is_empty() && !case.history.is_empty());
-        let entries = self.entries.iter().zip(&held_out).filter(|(_, out)| !**out).map(|(entry, _)| *entry);
+        let entries = self.entries.iter().zip(held_out).filter(|(_, out)| !**out).map(|(entry, _)| *entry);
         Self { entries: entries.collect(), cases, cold: Vec::new(), now, ..self.without_cases() }
     }
 
@@ -56,14 +64,16 @@ impl Split {
         }
     }
 
-    /// Which entries are held out.
-    fn held_out(&self, seed: u64) -> Vec<bool> {
-        if self.timed {
-            let mut times: Vec<_> = self.entries.iter().map(|entry| entry.time).collect();
-            times.sort_unstable();
-            let Some(cut) = times.get((times.len() as f64 * CUT) as usize) else { return Vec::new() };
-            return self.entries.iter().map(|entry| entry.time >= *cut).collect();
-        }
+    /// The last entries by time.
+    fn latest(&self) -> Vec<bool> {
+        let mut times: Vec<_> = self.entries.iter().map(|entry| entry.time).collect();
+        times.sort_unstable();
+        let Some(cut) = times.get((times.len() as f64 * CUT) as usize) else { return Vec::new() };
+        self.entries.iter().map(|entry| entry.time >= *cut).collect()
+    }
+
+    /// A tenth of each user's items, drawn, where users are judged on many; else the last entry of each.
+    fn some_of_each_user(&self, seed: u64) -> Vec<bool> {
         let mut of_user: Vec<Vec<usize>> = vec![Vec::new(); self.users];
         for (place, entry) in self.entries.iter().enumerate() {
             of_user[entry.user as usize].push(place);
@@ -111,6 +121,25 @@ mod tests {
             let seen: Vec<u32> = case.history.iter().map(|past| past.row).collect();
             assert!(case.relevant.iter().all(|row| !seen.contains(row)));
         }
+    }
+
+    #[test]
+    fn where_users_came_one_after_another_the_last_of_each_is_held_out() {
+        let events: Vec<_> = (0..60)
+            .map(|number| {
+                event(
+                    number,
+                    number as i64,
+                    &format!("u{}", number / 6),
+                    "click",
+                    &format!("i{}", number % 7),
+                )
+            })
+            .collect();
+        let split = Dataset::from_events(&schema(), ok(&events)).unwrap().everything().unwrap();
+        assert!(split.timed);
+        let inner = split.hold_out(1);
+        assert_eq!((inner.cases.len(), inner.entries.len()), (10, 50));
     }
 
     #[test]
