@@ -52,7 +52,8 @@ impl Split {
         Self { entries: entries.collect(), cases, cold: Vec::new(), now, ..self.without_cases() }
     }
 
-    fn without_cases(&self) -> Self {
+    /// The same items and users, with nothing that was done.
+    pub(crate) fn without_cases(&self) -> Self {
         Self {
             items: self.items.clone(),
             by_id: self.by_id.clone(),

@@ -106,16 +106,7 @@ fn without(split: &Split, taken: &[Row]) -> (Split, Split) {
         repeats: true,
         ..*split
     };
-    let warm = Split {
-        items: split.items.clone(),
-        fields: split.fields.clone(),
-        by_id: split.by_id.clone(),
-        entries,
-        cases: Vec::new(),
-        cold: Vec::new(),
-        ..*split
-    };
-    (warm, cold)
+    (Split { entries, ..split.without_cases() }, cold)
 }
 
 /// Items by the product of the vectors of their attributes with the user's.
